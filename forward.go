@@ -1,0 +1,75 @@
+package ispctl
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Protocol is a transport protocol with ports.
+type Protocol string
+
+// The protocols a forward can carry.
+const (
+	TCP Protocol = "tcp"
+	UDP Protocol = "udp"
+)
+
+// Listen is the outside end of a forward: an external address, a port and a
+// protocol, written `203.0.113.10:2222/tcp`.
+type Listen struct {
+	Addr  netip.Addr
+	Port  uint16
+	Proto Protocol
+}
+
+// ParseListen reads `ADDRESS:PORT[/PROTO]`; the protocol defaults to tcp.
+func ParseListen(s string) (Listen, error) {
+	hostPort, proto, found := strings.Cut(s, "/")
+	if !found {
+		proto = string(TCP)
+	}
+	if proto != string(TCP) && proto != string(UDP) {
+		return Listen{}, Invalid("forward", s, "protocol %q is not tcp or udp", proto)
+	}
+	ap, err := netip.ParseAddrPort(hostPort)
+	if err != nil || ap.Port() == 0 || ap.Addr().Zone() != "" {
+		return Listen{}, Invalid("forward", s, "is not ADDRESS:PORT/PROTO with a port of 1 to 65535")
+	}
+	return Listen{Addr: ap.Addr(), Port: ap.Port(), Proto: Protocol(proto)}, nil
+}
+
+// String is the text ParseListen reads.
+func (l Listen) String() string {
+	return fmt.Sprintf("%s/%s", netip.AddrPortFrom(l.Addr, l.Port), l.Proto)
+}
+
+// Forward carries what arrives at Listen to a port of a VM.
+type Forward struct {
+	ID      int64
+	Listen  Listen
+	VM      Name
+	Port    uint16
+	Applied bool
+}
+
+// ParseForwardTarget reads `VM:PORT`.
+func ParseForwardTarget(s string) (Name, uint16, error) {
+	vm, port, found := strings.Cut(s, ":")
+	if !found {
+		return "", 0, Invalid("forward target", s, "is not VM:PORT")
+	}
+	name, err := ParseName("vm", vm)
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, Invalid("forward target", s, "has no port of 1 to 65535")
+	}
+	return name, uint16(n), nil
+}
+
+// To is the inside end, as ParseForwardTarget reads it.
+func (f Forward) To() string { return fmt.Sprintf("%s:%d", f.VM, f.Port) }

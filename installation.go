@@ -1,0 +1,64 @@
+package ispctl
+
+import (
+	"fmt"
+	"hash/fnv"
+)
+
+// Installation is what sets one ispctl on a host apart from another: the names
+// of its host objects and where it runs. It is written by `ispctl init` and
+// read at every start.
+type Installation struct {
+	Prefix     string // of every host object's name; "isp" unless told otherwise
+	NetNS      string // network namespace it lives in, by its name in /run/netns; empty: the caller's
+	Hypervisor string // libvirt URI
+}
+
+// DefaultPrefix is the prefix of host objects of the one installation most
+// hosts have.
+const DefaultPrefix = "isp"
+
+// maxPrefix leaves a zone's name eleven bytes of an interface name.
+const maxPrefix = 3
+
+// Validate checks that names can be made from the prefix.
+func (i Installation) Validate() error {
+	if why := labelFault(i.Prefix); why != "" {
+		return Invalid("installation prefix", i.Prefix, "%s", why)
+	}
+	if len(i.Prefix) > maxPrefix {
+		return Invalid("installation prefix", i.Prefix, "is longer than %d bytes", maxPrefix)
+	}
+	if i.Hypervisor == "" {
+		return Invalid("hypervisor", "", "is not set")
+	}
+	return nil
+}
+
+// Bridge is the name of a zone's bridge.
+func (i Installation) Bridge(zone Name) string { return i.Prefix + "-" + string(zone) }
+
+// Tap is the name of the tap of a VM's nth NIC. A zone's name starts with a
+// letter, so no bridge ever bears it.
+func (i Installation) Tap(vm int64, nic int) string {
+	return fmt.Sprintf("%s-%d-%d", i.Prefix, vm, nic)
+}
+
+// LinkPattern matches the name of every link of ours, and is what the firewall
+// knows them by: a link that bears it and stands in no map passes nothing.
+func (i Installation) LinkPattern() string { return i.Prefix + "-*" }
+
+// Table is the name of a layer's nftables table.
+func (i Installation) Table(layer string) string { return i.Prefix + "ctl-" + layer }
+
+// LinkGroup is the link group (`ip link show group N`) every link of ours is
+// in. It is set in the same call that makes the link, so that no crash leaves
+// one without its mark.
+func (i Installation) LinkGroup() uint32 {
+	h := fnv.New32a()
+	h.Write([]byte("ispctl:" + i.Prefix))
+	return h.Sum32()&0x3fff_ffff | 0x4000_0000
+}
+
+// Domain is the name of a VM's libvirt domain.
+func (i Installation) Domain(vm Name) string { return i.Prefix + "-" + string(vm) }

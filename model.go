@@ -1,0 +1,96 @@
+package ispctl
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Model is one snapshot of intent. Whoever holds one may read it from several
+// goroutines and must not change it. Every slice is sorted by name or address,
+// so that what is derived from it comes in a stable order.
+type Model struct {
+	Installation Installation
+	Paths        Paths
+	Uplink       Uplink
+	HostServices []Service // what the host itself answers on the uplink
+	Addresses    []Address
+	Zones        []Zone
+	Plans        []Plan
+	Images       []Image
+	VMs          []VM // absent ones included, see [Model.Guests]
+	Forwards     []Forward
+}
+
+// Guests are the VMs that are to exist: all but the absent ones.
+func (m *Model) Guests() []VM {
+	guests := make([]VM, 0, len(m.VMs))
+	for _, vm := range m.VMs {
+		if vm.Wanted != Absent {
+			guests = append(guests, vm)
+		}
+	}
+	return guests
+}
+
+// Zone finds a zone by name; the error lists the zones there are.
+func (m *Model) Zone(name string) (Zone, error) {
+	return find("zone", name, m.Zones, func(z Zone) Name { return z.Name })
+}
+
+// Plan finds a plan by name.
+func (m *Model) Plan(name string) (Plan, error) {
+	return find("plan", name, m.Plans, func(p Plan) Name { return p.Name })
+}
+
+// VM finds a VM by name, absent ones included.
+func (m *Model) VM(name string) (VM, error) {
+	return find("vm", name, m.VMs, func(v VM) Name { return v.Name })
+}
+
+// Image finds the newest image of that name.
+func (m *Model) Image(name string) (Image, error) {
+	var newest Image
+	for _, i := range m.Images {
+		if string(i.Name) == name && i.Built.After(newest.Built) {
+			newest = i
+		}
+	}
+	if newest.Digest != "" {
+		return newest, nil
+	}
+	_, err := find("image", name, m.Images, func(i Image) Name { return i.Name })
+	return Image{}, err
+}
+
+// ImageByDigest finds an image by what it contains.
+func (m *Model) ImageByDigest(digest string) (Image, bool) {
+	i := slices.IndexFunc(m.Images, func(i Image) bool { return i.Digest == digest })
+	if i < 0 {
+		return Image{}, false
+	}
+	return m.Images[i], true
+}
+
+// Address finds an external address.
+func (m *Model) Address(addr netip.Addr) (Address, error) {
+	return find("address", addr.String(), m.Addresses, func(a Address) string { return a.Addr.String() })
+}
+
+// Forward finds a forward by its outside end.
+func (m *Model) Forward(l Listen) (Forward, error) {
+	return find("forward", l.String(), m.Forwards, func(f Forward) string { return f.Listen.String() })
+}
+
+func find[T any, N ~string](kind, name string, all []T, nameOf func(T) N) (T, error) {
+	have := make([]N, 0, len(all))
+	for _, one := range all {
+		if string(nameOf(one)) == name {
+			return one, nil
+		}
+		if n := nameOf(one); !slices.Contains(have, n) {
+			have = append(have, n)
+		}
+	}
+	var none T
+	return none, NotFoundError(kind, name, have)
+}

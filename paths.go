@@ -1,0 +1,45 @@
+package ispctl
+
+import "path/filepath"
+
+// Paths says where an installation keeps its files. Root moves all of them.
+type Paths struct{ Root string }
+
+func (p Paths) at(elem ...string) string {
+	root := p.Root
+	if root == "" {
+		root = "/"
+	}
+	return filepath.Join(append([]string{root}, elem...)...)
+}
+
+// Config is the file that `ispctl init` writes.
+func (p Paths) Config() string { return p.at("etc/ispctl/config.yaml") }
+
+// Templates is where the operator's own templates are.
+func (p Paths) Templates() string { return p.at("etc/ispctl/templates") }
+
+// Database holds intent, status and journal.
+func (p Paths) Database() string { return p.at("var/lib/ispctl/ispctl.db") }
+
+// Lock is the file whose lock only one changing ispctl holds.
+func (p Paths) Lock() string { return p.at("run/ispctl/lock") }
+
+// Images is the image store, where AppArmor's profile for libvirt lets QEMU
+// read disks.
+func (p Paths) Images() string { return p.at("var/lib/libvirt/images/ispctl/images") }
+
+// Image is the directory of one image.
+func (p Paths) Image(digest string) string { return filepath.Join(p.Images(), digest) }
+
+// Guests is where the disks of VMs are, a directory each.
+func (p Paths) Guests() string { return p.at("var/lib/libvirt/images/ispctl/vms") }
+
+// Guest is the directory of one VM.
+func (p Paths) Guest(uuid string) string { return filepath.Join(p.Guests(), uuid) }
+
+// Embed is the root of libvirt's QEMU driver when it runs inside ispctl.
+func (p Paths) Embed() string { return p.at("var/lib/ispctl/libvirt") }
+
+// Run is the directory of what does not outlive a boot.
+func (p Paths) Run() string { return p.at("run/ispctl") }

@@ -1,0 +1,38 @@
+package ispctl
+
+// Plan is what a subscriber buys: CPUs, memory and disk.
+type Plan struct {
+	Name    Name
+	CPUs    int
+	Memory  Size
+	Disk    Size
+	Applied bool
+}
+
+// The least and the most a plan may ask for. The lower bounds are what the
+// micro template boots with; the upper ones catch a slipped unit.
+const (
+	MaxCPUs   = 512
+	MinMemory = 64 * MiB
+	MaxMemory = 64 * TiB
+	MinDisk   = 64 * MiB
+	MaxDisk   = 1024 * TiB
+)
+
+// Validate checks the plan by itself.
+func (p Plan) Validate() error {
+	name := string(p.Name)
+	switch {
+	case p.CPUs < 1 || p.CPUs > MaxCPUs:
+		return Invalid("plan", name, "cpus %d is not 1 to %d", p.CPUs, MaxCPUs)
+	case p.Memory < MinMemory || p.Memory > MaxMemory:
+		return Invalid("plan", name, "memory %s is not %s to %s", p.Memory, MinMemory, MaxMemory)
+	case p.Memory%MiB != 0:
+		return Invalid("plan", name, "memory %s is no whole number of MiB", p.Memory)
+	case p.Disk < MinDisk || p.Disk > MaxDisk:
+		return Invalid("plan", name, "disk %s is not %s to %s", p.Disk, MinDisk, MaxDisk)
+	case p.Disk%MiB != 0:
+		return Invalid("plan", name, "disk %s is no whole number of MiB", p.Disk)
+	}
+	return nil
+}

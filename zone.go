@@ -1,0 +1,51 @@
+package ispctl
+
+import "net/netip"
+
+// Zone is a security compartment: a broadcast domain with an address plan,
+// closed to every other zone and to the host unless a policy opens it.
+type Zone struct {
+	ID      int64
+	Name    Name
+	Prefix  netip.Prefix // IPv4, masked
+	VLAN    int          // 0: none
+	SNAT    netip.Addr   // external address its outbound traffic bears; invalid: none
+	Egress  bool         // its guests may open connections to the Internet
+	Applied bool         // made by `apply`, so that `apply --prune` may remove it
+}
+
+// Bits a zone's prefix may have. A /30 has room for the gateway and one guest.
+const (
+	minZoneBits = 8
+	maxZoneBits = 30
+)
+
+// Gateway is the host's address in the zone: the first one of its prefix.
+func (z Zone) Gateway() netip.Addr { return z.Prefix.Addr().Next() }
+
+// GatewayPrefix is the gateway with the zone's prefix length.
+func (z Zone) GatewayPrefix() netip.Prefix {
+	return netip.PrefixFrom(z.Gateway(), z.Prefix.Bits())
+}
+
+// Validate checks the zone by itself; what concerns others is in [Model.Validate].
+func (z Zone) Validate() error {
+	name := string(z.Name)
+	switch {
+	case !z.Prefix.IsValid():
+		return Invalid("zone", name, "has no prefix")
+	case !z.Prefix.Addr().Is4():
+		return Invalid("zone", name, "prefix %s is not IPv4", z.Prefix)
+	case z.Prefix != z.Prefix.Masked():
+		return Invalid("zone", name, "prefix %s has host bits set; did you mean %s?", z.Prefix, z.Prefix.Masked())
+	case z.Prefix.Bits() < minZoneBits || z.Prefix.Bits() > maxZoneBits:
+		return Invalid("zone", name, "prefix %s: the length must be %d to %d", z.Prefix, minZoneBits, maxZoneBits)
+	case z.Prefix.Addr().IsLoopback(), z.Prefix.Addr().IsMulticast(), z.Prefix.Addr().IsLinkLocalUnicast(), z.Prefix.Addr().IsUnspecified():
+		return Invalid("zone", name, "prefix %s is loopback, multicast, link-local or unspecified", z.Prefix)
+	case z.VLAN < 0 || z.VLAN > 4094:
+		return Invalid("zone", name, "vlan %d is not 1 to 4094", z.VLAN)
+	case z.SNAT.IsValid() && !z.Egress:
+		return Invalid("zone", name, "snat %s without egress: no traffic would ever bear it", z.SNAT)
+	}
+	return nil
+}
