@@ -61,9 +61,9 @@ func Faults(err error) []*Fault {
 	return Faults(errors.Unwrap(err))
 }
 
-// Plan asks every layer what is pending. It touches nothing. If any layer
+// Survey asks every layer what is pending. It touches nothing. If any layer
 // cannot tell, there are no steps.
-func Plan(ctx context.Context, layers []Layer, m *ispctl.Model) ([]Step, error) {
+func Survey(ctx context.Context, layers []Layer, m *ispctl.Model) ([]Step, error) {
 	steps := make([]Step, 0, len(layers))
 	var errs []error
 	for _, l := range layers {
@@ -110,10 +110,10 @@ func Apply(ctx context.Context, steps []Step, o Options) error {
 	return errors.Join(errs...)
 }
 
-// Run is one whole pass: Plan, then Apply. It returns the changes that were
+// Run is one whole pass: Survey, then Apply. It returns the changes that were
 // pending, whether or not they could be made.
 func Run(ctx context.Context, layers []Layer, m *ispctl.Model, o Options) ([]Change, error) {
-	steps, err := Plan(ctx, layers, m)
+	steps, err := Survey(ctx, layers, m)
 	if err != nil {
 		return nil, err
 	}
