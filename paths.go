@@ -38,6 +38,24 @@ func (p Paths) Guests() string { return p.at("var/lib/libvirt/images/ispctl/vms"
 // Guest is the directory of one VM.
 func (p Paths) Guest(uuid string) string { return filepath.Join(p.Guests(), uuid) }
 
+// Disk is the qcow2 overlay of a VM, its first disk.
+func (p Paths) Disk(uuid string) string { return filepath.Join(p.Guest(uuid), "disk.qcow2") }
+
+// Seed is the NoCloud image of a VM, its second disk, read-only.
+func (p Paths) Seed(uuid string) string { return filepath.Join(p.Guest(uuid), "seed.iso") }
+
+// SerialLog is what a VM wrote to its serial console.
+func (p Paths) SerialLog(uuid string) string { return filepath.Join(p.Guest(uuid), "serial.log") }
+
+// ImageDisk, ImageKernel and ImageInitrd are the three files of an image.
+func (p Paths) ImageDisk(digest string) string { return filepath.Join(p.Image(digest), "disk.raw") }
+
+// ImageKernel is the kernel that boots the image.
+func (p Paths) ImageKernel(digest string) string { return filepath.Join(p.Image(digest), "vmlinuz") }
+
+// ImageInitrd is the initial RAM disk that goes with the kernel.
+func (p Paths) ImageInitrd(digest string) string { return filepath.Join(p.Image(digest), "initrd.img") }
+
 // Embed is the root of libvirt's QEMU driver when it runs inside ispctl.
 func (p Paths) Embed() string { return p.at("var/lib/ispctl/libvirt") }
 
