@@ -1,8 +1,10 @@
 package ispctl
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Model is one snapshot of intent. Whoever holds one may read it from several
@@ -93,4 +95,15 @@ func find[T any, N ~string](kind, name string, all []T, nameOf func(T) N) (T, er
 	}
 	var none T
 	return none, NotFoundError(kind, name, have)
+}
+
+// Sort brings every slice into the order the Model promises.
+func (m *Model) Sort() {
+	slices.SortFunc(m.Addresses, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
+	slices.SortFunc(m.Zones, func(a, b Zone) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	slices.SortFunc(m.Plans, func(a, b Plan) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	slices.SortFunc(m.VMs, func(a, b VM) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	slices.SortFunc(m.Forwards, func(a, b Forward) int {
+		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))
+	})
 }

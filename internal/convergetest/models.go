@@ -1,0 +1,101 @@
+package convergetest
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"ispctl"
+)
+
+// Digest is the image every VM of the sample models is made from.
+const Digest = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+
+// Models are valid models that differ from each other in everything a layer
+// may look at: none of it, some of it, more, and the same objects changed.
+func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
+	base := func() *ispctl.Model {
+		return &ispctl.Model{
+			Installation: inst, Paths: paths,
+			Uplink: ispctl.Uplink{
+				Interface: "up0", Kind: ispctl.Routed,
+				Address: netip.MustParsePrefix("203.0.113.2/24"), Gateway: netip.MustParseAddr("203.0.113.1"),
+			},
+			Plans:  []ispctl.Plan{{Name: "small", CPUs: 1, Memory: 64 * ispctl.MiB, Disk: ispctl.GiB}},
+			Images: []ispctl.Image{{Name: "micro", Digest: Digest, Size: 64 * ispctl.MiB, Cmdline: "root=/dev/vda", Built: time.Unix(1e9, 0).UTC()}},
+		}
+	}
+	empty := &ispctl.Model{Installation: inst, Paths: paths}
+
+	zones := base()
+	zones.HostServices = []ispctl.Service{{Port: 22, Proto: ispctl.TCP}}
+	zones.Addresses = addresses("203.0.113.10", "203.0.113.11")
+	zones.Zones = []ispctl.Zone{zone("dmz", "10.10.0.0/24", "203.0.113.10"), zone("mail", "10.20.0.0/24", "")}
+
+	guests := base()
+	guests.HostServices = []ispctl.Service{{Port: 22, Proto: ispctl.TCP}, {Port: 51820, Proto: ispctl.UDP}}
+	guests.Addresses = zones.Addresses
+	guests.Zones = zones.Zones
+	guests.VMs = []ispctl.VM{Guest(inst, 1, "web1", "dmz", "10.10.0.2"), Guest(inst, 2, "mail1", "mail", "10.20.0.2")}
+	guests.Forwards = []ispctl.Forward{
+		{Listen: listen("203.0.113.10:2222/tcp"), VM: "web1", Port: 22},
+		{Listen: listen("203.0.113.11:25/tcp"), VM: "mail1", Port: 25},
+	}
+
+	changed := base()
+	changed.HostServices = guests.HostServices[1:]
+	changed.Addresses = addresses("203.0.113.11", "203.0.113.12")
+	changed.Zones = []ispctl.Zone{zone("dmz", "10.11.0.0/24", "203.0.113.12"), zone("lab", "10.30.0.0/16", ""), zone("mail", "10.20.0.0/24", "203.0.113.11")}
+	moved := Guest(inst, 1, "web1", "lab", "10.30.0.9")
+	stopped := Guest(inst, 3, "web3", "dmz", "10.11.0.3")
+	stopped.Wanted = ispctl.Stopped
+	gone := Guest(inst, 2, "mail1", "mail", "10.20.0.2")
+	gone.Wanted = ispctl.Absent
+	changed.VMs = []ispctl.VM{moved, stopped, gone}
+	changed.Forwards = []ispctl.Forward{
+		{Listen: listen("203.0.113.11:25/tcp"), VM: "web1", Port: 2525},
+		{Listen: listen("203.0.113.12:53/udp"), VM: "web3", Port: 53},
+	}
+
+	all := []*ispctl.Model{empty, zones, guests, changed}
+	for _, m := range all {
+		m.Sort()
+	}
+	return all
+}
+
+// Guest is a running VM with one NIC.
+func Guest(inst ispctl.Installation, id int64, name, zone, addr string) ispctl.VM {
+	return ispctl.VM{
+		ID: id, UUID: fmt.Sprintf("00000000-0000-4000-8000-%012x", id), Name: ispctl.Name(name), Zone: ispctl.Name(zone),
+		Plan: "small", Template: "micro", Image: Digest, Wanted: ispctl.Running,
+		NICs: []ispctl.NIC{{
+			Zone: ispctl.Name(zone), MAC: fmt.Sprintf("02:00:00:00:%02x:%02x", id/256, id%256),
+			Tap: inst.Tap(id, 0), Addr: netip.MustParseAddr(addr),
+		}},
+	}
+}
+
+func zone(name, prefix, snat string) ispctl.Zone {
+	z := ispctl.Zone{Name: ispctl.Name(name), Prefix: netip.MustParsePrefix(prefix)}
+	if snat != "" {
+		z.SNAT, z.Egress = netip.MustParseAddr(snat), true
+	}
+	return z
+}
+
+func addresses(all ...string) []ispctl.Address {
+	var as []ispctl.Address
+	for _, a := range all {
+		as = append(as, ispctl.Address{Addr: netip.MustParseAddr(a)})
+	}
+	return as
+}
+
+func listen(s string) ispctl.Listen {
+	l, err := ispctl.ParseListen(s)
+	if err != nil {
+		panic(err) // a literal of this file
+	}
+	return l
+}

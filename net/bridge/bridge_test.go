@@ -1,0 +1,160 @@
+package bridge_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ispctl"
+	"ispctl/internal/convergetest"
+	"ispctl/internal/testkit"
+	"ispctl/net/bridge"
+)
+
+var inst = ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
+
+func models() []*ispctl.Model { return convergetest.Models(inst, ispctl.Paths{}) }
+
+func TestLawsOnFake(t *testing.T) {
+	fake := bridge.NewFake()
+	convergetest.Laws(t, convergetest.Suite[bridge.State, bridge.Change]{
+		Models: models(), Desired: bridge.Desired, Diff: bridge.Diff, Target: fake, Foreign: fake.DrawForeign, Passes: 400,
+	})
+}
+
+func TestLawsOnKernel(t *testing.T) {
+	testkit.NetNS(t)
+	// A bridge and a tap that look like ours in everything but the mark.
+	testkit.Sh(t, "ip", "link", "add", "isp-other", "type", "bridge")
+	testkit.Sh(t, "ip", "address", "add", "192.0.2.1/24", "dev", "isp-other")
+	testkit.Sh(t, "ip", "tuntap", "add", "dev", "isp-9-9", "mode", "tap")
+	testkit.Sh(t, "ip", "link", "set", "isp-9-9", "master", "isp-other")
+	convergetest.Laws(t, convergetest.Suite[bridge.State, bridge.Change]{
+		Models: models(), Desired: bridge.Desired, Diff: bridge.Diff, Target: open(t),
+		Foreign: func() string {
+			return testkit.Sh(t, "ip", "-o", "address", "show", "dev", "isp-other") +
+				testkit.Sh(t, "ip", "-d", "-o", "link", "show", "dev", "isp-9-9") +
+				testkit.Sh(t, "ip", "-o", "address", "show", "dev", "lo")
+		},
+	})
+}
+
+func open(t *testing.T) *bridge.Kernel {
+	t.Helper()
+	k, err := bridge.Open(inst.LinkGroup())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	return k
+}
+
+// TestWhatIPSees holds a pass against ip(8), which knows nothing of our types.
+func TestWhatIPSees(t *testing.T) {
+	testkit.NetNS(t)
+	k := open(t)
+	converge(t, k, models()[2])
+	got := testkit.Sh(t, "ip", "-o", "address", "show", "dev", "isp-dmz")
+	if !strings.Contains(got, "inet 10.10.0.1/24") {
+		t.Errorf("the gateway's address is missing:\n%s", got)
+	}
+	got = testkit.Sh(t, "ip", "-d", "-o", "link", "show", "dev", "isp-1-0")
+	for _, want := range []string{"master isp-dmz", "tun type tap", "vnet_hdr on", "persist on", `alias vm web1 nic 0`, ",UP"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("tap lacks %q:\n%s", want, got)
+		}
+	}
+}
+
+// TestByHand breaks what a pass made, as an operator might, and lets the next
+// pass mend it.
+func TestByHand(t *testing.T) {
+	for name, harm := range map[string][]string{
+		"bridge deleted":    {"ip", "link", "delete", "isp-dmz"},
+		"bridge down":       {"ip", "link", "set", "isp-dmz", "down"},
+		"address gone":      {"ip", "address", "flush", "dev", "isp-dmz"},
+		"address added":     {"ip", "address", "add", "10.99.0.1/24", "dev", "isp-dmz"},
+		"tap moved":         {"ip", "link", "set", "isp-1-0", "master", "isp-mail"},
+		"tap let go":        {"ip", "link", "set", "isp-1-0", "nomaster"},
+		"bridge's MAC":      {"ip", "link", "set", "isp-dmz", "address", "02:00:00:00:00:99"},
+		"tap of wrong kind": {"sh", "-c", "ip link del isp-1-0 && ip link add isp-1-0 group " + groupText() + " type bridge"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NetNS(t)
+			k := open(t)
+			converge(t, k, models()[2])
+			testkit.Sh(t, harm...)
+			if n := converge(t, k, models()[2]); n == 0 {
+				t.Error("the harm was not seen")
+			}
+			if n := converge(t, k, models()[2]); n != 0 {
+				t.Errorf("%d changes after it was mended", n)
+			}
+		})
+	}
+}
+
+func TestForeignLinkOfOurName(t *testing.T) {
+	testkit.NetNS(t)
+	testkit.Sh(t, "ip", "link", "add", "isp-dmz", "type", "bridge")
+	k := open(t)
+	want, _ := bridge.Desired(models()[1])
+	have, err := k.Observe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = k.Apply(context.Background(), bridge.Diff(want, have))
+	if err == nil || !strings.Contains(err.Error(), "isp-dmz is not ours") {
+		t.Errorf("want an error that names the foreign link, have: %v", err)
+	}
+	if got := testkit.Sh(t, "ip", "-o", "address", "show", "dev", "isp-dmz"); strings.Contains(got, "10.10") {
+		t.Errorf("the foreign bridge was changed:\n%s", got)
+	}
+}
+
+func TestFakeFails(t *testing.T) {
+	fake := bridge.NewFake()
+	fake.FailAfter = 2
+	want, _ := bridge.Desired(models()[1])
+	if err := fake.Apply(context.Background(), bridge.Diff(want, bridge.State{})); !errors.Is(err, bridge.ErrInjected) {
+		t.Errorf("want the injected fault, have %v", err)
+	}
+}
+
+func TestChangesAsText(t *testing.T) {
+	var b strings.Builder
+	have := bridge.State{}
+	for _, m := range models() {
+		want, err := bridge.Desired(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range bridge.Diff(want, have) {
+			b.WriteString(c.String() + "\n")
+		}
+		b.WriteString("\n")
+		have = want
+	}
+	testkit.Golden(t, "changes.txt", b.String())
+}
+
+func converge(t *testing.T, k *bridge.Kernel, m *ispctl.Model) int {
+	t.Helper()
+	want, err := bridge.Desired(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := k.Observe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := bridge.Diff(want, have)
+	if err := k.Apply(context.Background(), changes); err != nil {
+		t.Fatal(err)
+	}
+	return len(changes)
+}
+
+func groupText() string { return strconv.FormatUint(uint64(inst.LinkGroup()), 10) }

@@ -1,0 +1,70 @@
+package bridge
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"ispctl/converge"
+)
+
+// Act is what a change does to a link.
+type Act int
+
+// The acts, in the order a link goes through them.
+const (
+	Replace    Act = iota // remove a link of ours that has the wrong kind
+	Add                   // make it, with its mark, alias and MAC, and leave it down
+	SetMAC                // give a bridge its own address
+	SetAlias              // say what it is for
+	DelAddress            // take Prefix off
+	AddAddress            // put Prefix on
+	SetMaster             // make it a port of Link.Master
+	SetUp                 // let it carry frames
+	Remove                // it is left over
+)
+
+// Change is one act on a link. Link is the link as wanted, or, where it is to
+// go, as it was seen.
+type Change struct {
+	Act    Act
+	Link   Link
+	Prefix netip.Prefix // of DelAddress and AddAddress
+}
+
+// Kind is Prune for what is left over and Ensure for all else.
+func (c Change) Kind() converge.Kind {
+	if c.Act == Remove {
+		return converge.Prune
+	}
+	return converge.Ensure
+}
+
+// String is the ip(8) command.
+func (c Change) String() string {
+	dev := c.Link.Name
+	switch c.Act {
+	case Add:
+		if c.Link.Kind == Tap {
+			return fmt.Sprintf("ip tuntap add dev %s mode tap vnet_hdr", dev)
+		}
+		return fmt.Sprintf("ip link add name %s address %s type bridge", dev, c.Link.MAC)
+	case SetMAC:
+		return fmt.Sprintf("ip link set dev %s address %s", dev, c.Link.MAC)
+	case SetAlias:
+		return fmt.Sprintf("ip link set dev %s alias %s", dev, strconv.Quote(c.Link.Alias))
+	case DelAddress:
+		return fmt.Sprintf("ip address delete %s dev %s", c.Prefix, dev)
+	case AddAddress:
+		return fmt.Sprintf("ip address add %s dev %s", c.Prefix, dev)
+	case SetMaster:
+		if c.Link.Master == "" {
+			return fmt.Sprintf("ip link set dev %s nomaster", dev)
+		}
+		return fmt.Sprintf("ip link set dev %s master %s", dev, c.Link.Master)
+	case SetUp:
+		return fmt.Sprintf("ip link set dev %s up", dev)
+	default: // Replace, Remove
+		return "ip link delete dev " + dev
+	}
+}

@@ -1,0 +1,78 @@
+package bridge
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+
+	"ispctl"
+)
+
+// State is every link of ours by name.
+type State map[string]Link
+
+// Len is the number of links.
+func (s State) Len() int { return len(s) }
+
+// Kind of link.
+type Kind string
+
+// The kinds of link we make.
+const (
+	Bridge Kind = "bridge"
+	Tap    Kind = "tap"
+)
+
+// Link is what we manage of a link; the rest of its attributes is the
+// kernel's.
+type Link struct {
+	Name      string
+	Kind      Kind
+	Alias     string         // for people: "zone dmz", "vm web1 nic 0"
+	MAC       string         // of a bridge; a tap's is the kernel's choice
+	Master    string         // the bridge a tap is a port of
+	Addresses []netip.Prefix // sorted; empty on a tap
+	Up        bool
+}
+
+// Desired is a bridge per zone and a tap per NIC, all up.
+func Desired(m *ispctl.Model) (State, error) {
+	s := State{}
+	for _, z := range m.Zones {
+		name := m.Installation.Bridge(z.Name)
+		s[name] = Link{
+			Name: name, Kind: Bridge, Alias: "zone " + string(z.Name), MAC: gatewayMAC(name),
+			Addresses: []netip.Prefix{z.GatewayPrefix()}, Up: true,
+		}
+	}
+	for _, vm := range m.Guests() {
+		for _, nic := range vm.NICs {
+			s[nic.Tap] = Link{
+				Name: nic.Tap, Kind: Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index),
+				Master: m.Installation.Bridge(nic.Zone), Up: true,
+			}
+		}
+	}
+	return s, nil
+}
+
+// gatewayMAC fixes the bridge's own MAC, which would otherwise follow the
+// lowest one of its ports, so that guests lose their gateway whenever a
+// neighbour comes or goes. It is locally administered, and the same after the
+// bridge is made anew.
+func gatewayMAC(bridge string) string {
+	h := fnv.New64a()
+	h.Write([]byte(bridge))
+	b := h.Sum(nil)
+	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4])
+}
+
+func sortedNames(s State) []string {
+	names := make([]string, 0, len(s))
+	for name := range s {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

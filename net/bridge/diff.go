@@ -1,0 +1,62 @@
+package bridge
+
+import "slices"
+
+// Diff lists what makes have into want: bridges before the taps that are their
+// ports, each link up last, and what is left over at the end, taps first.
+func Diff(want, have State) []Change {
+	var changes []Change
+	for _, kind := range []Kind{Bridge, Tap} {
+		for _, name := range sortedNames(want) {
+			if w := want[name]; w.Kind == kind {
+				changes = append(changes, mend(w, have)...)
+			}
+		}
+	}
+	for _, kind := range []Kind{Tap, Bridge} {
+		for _, name := range sortedNames(have) {
+			if _, wanted := want[name]; !wanted && have[name].Kind == kind {
+				changes = append(changes, Change{Act: Remove, Link: have[name]})
+			}
+		}
+	}
+	return changes
+}
+
+// mend brings one link to what is wanted.
+func mend(w Link, have State) []Change {
+	var changes []Change
+	do := func(a Act) { changes = append(changes, Change{Act: a, Link: w}) }
+	h, there := have[w.Name]
+	if there && h.Kind != w.Kind {
+		changes = append(changes, Change{Act: Replace, Link: h})
+		there = false
+	}
+	if !there {
+		do(Add)
+		h = Link{Name: w.Name, Kind: w.Kind, Alias: w.Alias, MAC: w.MAC}
+	}
+	if w.MAC != h.MAC {
+		do(SetMAC)
+	}
+	if w.Alias != h.Alias {
+		do(SetAlias)
+	}
+	for _, p := range h.Addresses {
+		if !slices.Contains(w.Addresses, p) {
+			changes = append(changes, Change{Act: DelAddress, Link: w, Prefix: p})
+		}
+	}
+	for _, p := range w.Addresses {
+		if !slices.Contains(h.Addresses, p) {
+			changes = append(changes, Change{Act: AddAddress, Link: w, Prefix: p})
+		}
+	}
+	if w.Master != h.Master {
+		do(SetMaster)
+	}
+	if w.Up && !h.Up {
+		do(SetUp)
+	}
+	return changes
+}

@@ -1,0 +1,186 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"ispctl/converge"
+)
+
+// Kernel is the edge: the links of the network namespace it was opened in.
+type Kernel struct {
+	nl    *netlink.Handle
+	group uint32
+}
+
+var _ converge.Target[State, Change] = (*Kernel)(nil)
+
+// Open binds to the caller's network namespace. Group is the installation's
+// link group.
+func Open(group uint32) (*Kernel, error) {
+	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open route netlink: %w", err)
+	}
+	return &Kernel{nl: nl, group: group}, nil
+}
+
+// Close closes the sockets.
+func (k *Kernel) Close() { k.nl.Close() }
+
+// Observe lists the links in our group with the IPv4 addresses on them.
+func (k *Kernel) Observe(context.Context) (State, error) {
+	links, err := whole(k.nl.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	names := make(map[int]string, len(links))
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	s := State{}
+	for _, l := range links {
+		a := l.Attrs()
+		if a.Group != k.group {
+			continue
+		}
+		link := Link{Name: a.Name, Kind: kindOf(l), Alias: a.Alias, Master: names[a.MasterIndex], Up: a.Flags&net.FlagUp != 0}
+		if link.Kind == Bridge {
+			link.MAC = a.HardwareAddr.String()
+		}
+		s[link.Name] = link
+	}
+	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_V4) })
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	for _, a := range addrs {
+		link, ours := s[names[a.LinkIndex]]
+		if !ours {
+			continue
+		}
+		ip, _ := netip.AddrFromSlice(a.IP.To4())
+		bits, _ := a.Mask.Size()
+		link.Addresses = append(link.Addresses, netip.PrefixFrom(ip, bits))
+		slices.SortFunc(link.Addresses, netip.Prefix.Compare)
+		s[link.Name] = link
+	}
+	return s, nil
+}
+
+func kindOf(l netlink.Link) Kind {
+	if t, ok := l.(*netlink.Tuntap); ok && t.Mode == netlink.TUNTAP_MODE_TAP {
+		return Tap
+	}
+	return Kind(l.Type())
+}
+
+// Apply carries out changes in order. After one that fails the later ones on
+// the same link are left out: they could only fail too, or bring up a link that
+// is half made.
+func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
+	var errs []error
+	failed := map[string]bool{}
+	for _, c := range changes {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if failed[c.Link.Name] {
+			continue
+		}
+		if err := k.apply(c); err != nil {
+			failed[c.Link.Name] = true
+			errs = append(errs, &converge.Fault{Object: c.Link.Alias, Err: fmt.Errorf("%s: %w", c, err)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (k *Kernel) apply(c Change) error {
+	if c.Act == Add {
+		return k.add(c.Link)
+	}
+	link, err := k.own(c.Link.Name)
+	if c.Act == Remove || c.Act == Replace {
+		if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return k.nl.LinkDel(link)
+	}
+	if err != nil {
+		return err
+	}
+	switch c.Act {
+	case SetMAC:
+		mac, err := net.ParseMAC(c.Link.MAC)
+		if err != nil {
+			return err
+		}
+		return k.nl.LinkSetHardwareAddr(link, mac)
+	case SetAlias:
+		return k.nl.LinkSetAlias(link, c.Link.Alias)
+	case DelAddress:
+		return except(k.nl.AddrDel(link, address(c.Prefix)), unix.EADDRNOTAVAIL)
+	case AddAddress:
+		return except(k.nl.AddrAdd(link, address(c.Prefix)), unix.EEXIST)
+	case SetMaster:
+		if c.Link.Master == "" {
+			return k.nl.LinkSetNoMaster(link)
+		}
+		master, err := k.own(c.Link.Master)
+		if err != nil {
+			return err
+		}
+		return k.nl.LinkSetMasterByIndex(link, master.Attrs().Index)
+	case SetUp:
+		return k.nl.LinkSetUp(link)
+	}
+	return fmt.Errorf("no such act: %d", c.Act)
+}
+
+// own finds a link of ours; one of that name without our mark is an error.
+func (k *Kernel) own(name string) (netlink.Link, error) {
+	link, err := k.nl.LinkByName(name)
+	if err != nil {
+		return nil, err
+	}
+	if link.Attrs().Group != k.group {
+		return nil, fmt.Errorf("link %s is not ours: its group is %d, not %d", name, link.Attrs().Group, k.group)
+	}
+	return link, nil
+}
+
+// whole repeats a dump that the kernel says was interrupted by a change.
+func whole[T any](dump func() ([]T, error)) ([]T, error) {
+	const tries = 10
+	var all []T
+	var err error
+	for range tries {
+		if all, err = dump(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
+}
+
+func address(p netip.Prefix) *netlink.Addr {
+	return &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}
+}
+
+// except takes one errno for success.
+func except(err error, fine unix.Errno) error {
+	if errors.Is(err, fine) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"ispctl"
+)
+
+// Model reads one snapshot of intent, whole or not at all.
+func (s *Store) Model(ctx context.Context) (*ispctl.Model, error) {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("read model: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	return s.model(ctx, tx)
+}
+
+func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
+	m := &ispctl.Model{Installation: s.inst, Paths: s.paths}
+	guests := map[int64]int{} // VM id to its index
+	for _, table := range []struct {
+		query string
+		scan  func(scanner) error
+	}{
+		{`SELECT interface, kind, address, gateway FROM uplink`, func(row scanner) error {
+			u := &m.Uplink
+			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway})
+		}},
+		{`SELECT port, proto FROM host_service ORDER BY proto, port`, func(row scanner) error {
+			var one ispctl.Service
+			err := row.Scan(&one.Port, &one.Proto)
+			m.HostServices = append(m.HostServices, one)
+			return err
+		}},
+		{`SELECT addr, applied FROM address`, func(row scanner) error {
+			var one ispctl.Address
+			err := row.Scan(text{&one.Addr}, &one.Applied)
+			m.Addresses = append(m.Addresses, one)
+			return err
+		}},
+		{`SELECT id, name, prefix, vlan, snat, egress, applied FROM zone ORDER BY name`, func(row scanner) error {
+			var one ispctl.Zone
+			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Applied)
+			m.Zones = append(m.Zones, one)
+			return err
+		}},
+		{`SELECT name, cpus, memory, disk, applied FROM plan ORDER BY name`, func(row scanner) error {
+			var one ispctl.Plan
+			err := row.Scan(&one.Name, &one.CPUs, &one.Memory, &one.Disk, &one.Applied)
+			m.Plans = append(m.Plans, one)
+			return err
+		}},
+		{`SELECT digest, name, size, cmdline, built FROM image ORDER BY name, built, digest`, func(row scanner) error {
+			var one ispctl.Image
+			err := row.Scan(&one.Digest, &one.Name, &one.Size, &one.Cmdline, text{&one.Built})
+			m.Images = append(m.Images, one)
+			return err
+		}},
+		{`SELECT id, uuid, name, zone, plan, template, image, wanted, created, applied FROM vm ORDER BY name`, func(row scanner) error {
+			var one ispctl.VM
+			err := row.Scan(&one.ID, &one.UUID, &one.Name, &one.Zone, &one.Plan, &one.Template, &one.Image, &one.Wanted, text{&one.Created}, &one.Applied)
+			guests[one.ID] = len(m.VMs)
+			m.VMs = append(m.VMs, one)
+			return err
+		}},
+		{`SELECT vm, key FROM vm_key ORDER BY vm, seq`, func(row scanner) error {
+			var vm int64
+			var key string
+			err := row.Scan(&vm, &key)
+			of := &m.VMs[guests[vm]]
+			of.SSHKeys = append(of.SSHKeys, key)
+			return err
+		}},
+		{`SELECT vm, idx, zone, mac, tap, addr FROM nic ORDER BY vm, idx`, func(row scanner) error {
+			var vm int64
+			var one ispctl.NIC
+			err := row.Scan(&vm, &one.Index, &one.Zone, &one.MAC, &one.Tap, text{&one.Addr})
+			of := &m.VMs[guests[vm]]
+			of.NICs = append(of.NICs, one)
+			return err
+		}},
+		{`SELECT id, addr, port, proto, vm, vm_port, applied FROM forward`, func(row scanner) error {
+			var one ispctl.Forward
+			err := row.Scan(&one.ID, text{&one.Listen.Addr}, &one.Listen.Port, &one.Listen.Proto, &one.VM, &one.Port, &one.Applied)
+			m.Forwards = append(m.Forwards, one)
+			return err
+		}},
+	} {
+		if err := each(ctx, tx, table.query, table.scan); err != nil {
+			return nil, fmt.Errorf("read model: %w", err)
+		}
+	}
+	m.Sort()
+	return m, nil
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+func each(ctx context.Context, tx *sql.Tx, query string, scan func(scanner) error) error {
+	rows, err := tx.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err has it
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// text scans a column into a value that has a text form; empty is the zero
+// value.
+type text struct{ into any }
+
+// Scan implements sql.Scanner.
+func (t text) Scan(src any) error {
+	s, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("want text, have %T", src)
+	}
+	switch into := t.into.(type) {
+	case *netip.Addr:
+		return into.UnmarshalText([]byte(s))
+	case *netip.Prefix:
+		return into.UnmarshalText([]byte(s))
+	case *time.Time:
+		at, err := time.Parse(time.RFC3339Nano, s)
+		*into = at
+		return err
+	}
+	return fmt.Errorf("no text form for %T", t.into)
+}

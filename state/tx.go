@@ -1,0 +1,216 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"encoding"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"ispctl"
+)
+
+// Tx is one change of intent. It carries one reading of the clock.
+type Tx struct {
+	ctx   context.Context
+	tx    *sql.Tx
+	store *Store
+	Now   time.Time
+}
+
+// Entry is what the journal says of a change: who asked for which operation on
+// which object, and the rest in a sentence.
+type Entry struct {
+	Actor, Operation, Object, Detail string
+}
+
+// Update runs fn in one transaction. It commits if fn returns nil and the
+// model it leaves is valid, and leaves everything as it was otherwise. A write
+// that has begun is not given up when ctx ends: what it did would be unknown.
+func (s *Store) Update(ctx context.Context, e Entry, fn func(*Tx) error) error {
+	ctx = context.WithoutCancel(ctx)
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", busy(err))
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	t := &Tx{ctx: ctx, tx: tx, store: s, Now: time.Now().UTC().Truncate(time.Millisecond)}
+	if err := fn(t); err != nil {
+		return err
+	}
+	m, err := t.Model()
+	if err != nil {
+		return err
+	}
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if err := t.exec(`INSERT INTO journal (at, actor, operation, object, detail) VALUES (?, ?, ?, ?, ?)`,
+		stamp(t.Now), e.Actor, e.Operation, e.Object, e.Detail); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", busy(err))
+	}
+	return nil
+}
+
+// Model is the model as the transaction has left it so far.
+func (t *Tx) Model() (*ispctl.Model, error) { return t.store.model(t.ctx, t.tx) }
+
+// PutUplink declares the uplink.
+func (t *Tx) PutUplink(u ispctl.Uplink) error {
+	return t.exec(`INSERT INTO uplink (id, interface, kind, address, gateway) VALUES (1, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET interface = excluded.interface, kind = excluded.kind, address = excluded.address, gateway = excluded.gateway`,
+		u.Interface, u.Kind, marshal(u.Address), marshal(u.Gateway))
+}
+
+// SetHostServices replaces what the host answers on the uplink.
+func (t *Tx) SetHostServices(services []ispctl.Service) error {
+	err := t.exec(`DELETE FROM host_service`)
+	for _, s := range services {
+		err = errors.Join(err, t.exec(`INSERT INTO host_service (port, proto) VALUES (?, ?) ON CONFLICT DO NOTHING`, s.Port, s.Proto))
+	}
+	return err
+}
+
+// PutAddress adds an external address.
+func (t *Tx) PutAddress(a ispctl.Address) error {
+	return t.exec(`INSERT INTO address (addr, applied) VALUES (?, ?)`, marshal(a.Addr), a.Applied)
+}
+
+// DeleteAddress removes an external address.
+func (t *Tx) DeleteAddress(a ispctl.Address) error {
+	return t.exec(`DELETE FROM address WHERE addr = ?`, marshal(a.Addr))
+}
+
+// PutZone makes the zone, or changes the one of that name.
+func (t *Tx) PutZone(z ispctl.Zone) error {
+	return t.exec(`INSERT INTO zone (name, prefix, vlan, snat, egress, applied) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, vlan = excluded.vlan, snat = excluded.snat, egress = excluded.egress, applied = excluded.applied`,
+		z.Name, marshal(z.Prefix), z.VLAN, marshal(z.SNAT), z.Egress, z.Applied)
+}
+
+// DeleteZone removes a zone.
+func (t *Tx) DeleteZone(name ispctl.Name) error {
+	return t.exec(`DELETE FROM zone WHERE name = ?`, name)
+}
+
+// PutPlan makes the plan, or changes the one of that name.
+func (t *Tx) PutPlan(p ispctl.Plan) error {
+	return t.exec(`INSERT INTO plan (name, cpus, memory, disk, applied) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET cpus = excluded.cpus, memory = excluded.memory, disk = excluded.disk, applied = excluded.applied`,
+		p.Name, p.CPUs, p.Memory, p.Disk, p.Applied)
+}
+
+// DeletePlan removes a plan.
+func (t *Tx) DeletePlan(name ispctl.Name) error {
+	return t.exec(`DELETE FROM plan WHERE name = ?`, name)
+}
+
+// PutImage registers an image of the store. The same content may be built
+// twice: the later time stands.
+func (t *Tx) PutImage(i ispctl.Image) error {
+	return t.exec(`INSERT INTO image (digest, name, size, cmdline, built) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (digest) DO UPDATE SET name = excluded.name, built = excluded.built`,
+		i.Digest, i.Name, i.Size, i.Cmdline, stamp(i.Built))
+}
+
+// DeleteImage forgets an image.
+func (t *Tx) DeleteImage(digest string) error {
+	return t.exec(`DELETE FROM image WHERE digest = ?`, digest)
+}
+
+// InsertVM records a new VM with its keys and NICs, and returns it with the id
+// and the tap names that follow from it.
+func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
+	vm.Created = t.Now
+	res, err := t.tx.ExecContext(t.ctx,
+		`INSERT INTO vm (uuid, name, zone, plan, template, image, wanted, created, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		vm.UUID, vm.Name, vm.Zone, vm.Plan, vm.Template, vm.Image, vm.Wanted, stamp(vm.Created), vm.Applied)
+	if err != nil {
+		return vm, fmt.Errorf("vm %s: %w", vm.Name, taken(err))
+	}
+	if vm.ID, err = res.LastInsertId(); err != nil {
+		return vm, err
+	}
+	for i := range vm.NICs {
+		nic := &vm.NICs[i]
+		nic.Index, nic.Tap = i, t.store.inst.Tap(vm.ID, i)
+		if err := t.exec(`INSERT INTO nic (vm, idx, zone, mac, tap, addr) VALUES (?, ?, ?, ?, ?, ?)`,
+			vm.ID, nic.Index, nic.Zone, nic.MAC, nic.Tap, marshal(nic.Addr)); err != nil {
+			return vm, fmt.Errorf("vm %s: nic %d: %w", vm.Name, i, err)
+		}
+	}
+	if err := t.SetKeys(vm.ID, vm.SSHKeys); err != nil {
+		return vm, fmt.Errorf("vm %s: %w", vm.Name, err)
+	}
+	return vm, nil
+}
+
+// SetKeys replaces the SSH keys a VM is made with.
+func (t *Tx) SetKeys(vm int64, keys []string) error {
+	err := t.exec(`DELETE FROM vm_key WHERE vm = ?`, vm)
+	for i, key := range keys {
+		err = errors.Join(err, t.exec(`INSERT INTO vm_key (vm, seq, key) VALUES (?, ?, ?)`, vm, i, key))
+	}
+	return err
+}
+
+// UpdateVM changes a VM's plan, run state and provenance; its other columns
+// are for life.
+func (t *Tx) UpdateVM(vm ispctl.VM) error {
+	return t.exec(`UPDATE vm SET plan = ?, wanted = ?, applied = ? WHERE id = ?`, vm.Plan, vm.Wanted, vm.Applied, vm.ID)
+}
+
+// DeleteVM forgets a VM that every layer has let go of, and frees its address.
+func (t *Tx) DeleteVM(id int64) error { return t.exec(`DELETE FROM vm WHERE id = ?`, id) }
+
+// PutForward makes the forward, or changes the one with the same outside end.
+func (t *Tx) PutForward(f ispctl.Forward) error {
+	return t.exec(`INSERT INTO forward (addr, port, proto, vm, vm_port, applied) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (addr, port, proto) DO UPDATE SET vm = excluded.vm, vm_port = excluded.vm_port, applied = excluded.applied`,
+		marshal(f.Listen.Addr), f.Listen.Port, f.Listen.Proto, f.VM, f.Port, f.Applied)
+}
+
+// DeleteForward removes the forward with that outside end.
+func (t *Tx) DeleteForward(l ispctl.Listen) error {
+	return t.exec(`DELETE FROM forward WHERE addr = ? AND port = ? AND proto = ?`, marshal(l.Addr), l.Port, l.Proto)
+}
+
+func (t *Tx) exec(query string, args ...any) error {
+	_, err := t.tx.ExecContext(t.ctx, query, args...)
+	return taken(err)
+}
+
+// stamp is a time as the database has it.
+func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+
+// marshal is the text form of an address or prefix; that of the zero value is
+// empty.
+func marshal(v encoding.TextMarshaler) string {
+	b, err := v.MarshalText()
+	if err != nil {
+		return "" // netip's own never fail
+	}
+	return string(b)
+}
+
+// taken turns a broken UNIQUE or foreign key into a conflict. The operations
+// and Validate find these first and say it better; this is the last resort.
+func taken(err error) error {
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.Code == sqlite3.ErrConstraint {
+		return &ispctl.Error{Kind: ispctl.Conflict, Cause: "is taken, or still in use", Err: err}
+	}
+	return err
+}
+
+func busy(err error) error {
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.Code == sqlite3.ErrBusy {
+		return &ispctl.Error{Kind: ispctl.Conflict, Cause: "another ispctl is writing to the database", Err: err, Next: "try again"}
+	}
+	return err
+}
