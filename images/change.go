@@ -1,0 +1,69 @@
+package images
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ispctl/converge"
+)
+
+// Op is what a change does.
+type Op int
+
+// What can be done to a guest's files.
+const (
+	MakeDir Op = iota
+	CreateDisk
+	GrowDisk
+	PutSeed
+	RemoveDir
+)
+
+// Change is one act on the directory of one guest. Files is what is wanted
+// there, or, for RemoveDir, what goes.
+type Change struct {
+	Op    Op
+	UUID  string // the directory's name
+	Files GuestFiles
+}
+
+// Kind tells the making of files from their removal.
+func (c Change) Kind() converge.Kind {
+	if c.Op == RemoveDir {
+		return converge.Prune
+	}
+	return converge.Ensure
+}
+
+// String is the command that does the same.
+func (c Change) String() string {
+	switch c.Op {
+	case MakeDir:
+		return fmt.Sprintf("install -d -m %04o %s", dirMode, c.Files.Dir)
+	case CreateDisk:
+		return fmt.Sprintf("qemu-img create -f qcow2 -F raw -b %s %s %d", c.Files.Backing, c.disk(), int64(c.Files.Size))
+	case GrowDisk:
+		return strings.Join(growCommand(c.disk(), c.Files.Size), " ")
+	case PutSeed:
+		var grafts string
+		for _, name := range slices.Sorted(maps.Keys(c.Files.files)) {
+			grafts += " " + name + "=" + name
+		}
+		return fmt.Sprintf("genisoimage -volid %s -output %s -graft-points%s", SeedLabel, c.seed(), grafts)
+	case RemoveDir:
+		return "rm -r " + c.Files.Dir
+	}
+	return fmt.Sprintf("unknown change %d to %s", c.Op, c.Files.Dir)
+}
+
+// The names are those of [ispctl.Paths.Disk] and [ispctl.Paths.Seed].
+const (
+	overlayFile = "disk.qcow2"
+	seedFile    = "seed.iso"
+)
+
+func (c Change) disk() string { return filepath.Join(c.Files.Dir, overlayFile) }
+func (c Change) seed() string { return filepath.Join(c.Files.Dir, seedFile) }

@@ -1,0 +1,102 @@
+package images
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"regexp"
+
+	"ispctl"
+)
+
+// GuestFiles is the directory of one guest: an overlay, and a seed.
+type GuestFiles struct {
+	Dir     string
+	Backing string      // what the overlay lies over; empty: there is no overlay
+	Size    ispctl.Size // of the overlay
+	Seed    string      // sha256 of the seed image in hex; empty: there is none
+
+	// What it takes to make them. Observe cannot know it.
+	vm    ispctl.Name
+	files map[string][]byte
+}
+
+// Equal compares what can be observed.
+func (g GuestFiles) Equal(o GuestFiles) bool {
+	return g.Dir == o.Dir && g.Backing == o.Backing && g.Size == o.Size && g.Seed == o.Seed
+}
+
+// State is the directories of ours, by their names: the guests' UUIDs, and
+// `.UUID.tmp` for what a killed process left.
+type State map[string]GuestFiles
+
+// Len is how many directories there are.
+func (s State) Len() int { return len(s) }
+
+// Equal compares what can be observed.
+func (s State) Equal(o State) bool { return maps.EqualFunc(s, o, GuestFiles.Equal) }
+
+// uuidPattern is how RFC 9562 writes a UUID, in lower case. Nothing else
+// becomes part of a path.
+var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// Desired derives the files that every guest of a model needs. The render
+// function writes the seed of a VM; it must give the same bytes for the same
+// model, as a seed that differs is replaced.
+func Desired(render func(*ispctl.Model, ispctl.VM) (map[string][]byte, error)) func(*ispctl.Model) (State, error) {
+	return func(m *ispctl.Model) (State, error) {
+		s := State{}
+		for _, vm := range m.Guests() {
+			g, err := desired(m, vm, render)
+			if err != nil {
+				return nil, fmt.Errorf("vm %s: %w", vm.Name, err)
+			}
+			s[vm.UUID] = g
+		}
+		return s, nil
+	}
+}
+
+func desired(m *ispctl.Model, vm ispctl.VM, render func(*ispctl.Model, ispctl.VM) (map[string][]byte, error)) (GuestFiles, error) {
+	if !uuidPattern.MatchString(vm.UUID) {
+		return GuestFiles{}, ispctl.Invalid("uuid", vm.UUID, "is not as RFC 9562 writes it")
+	}
+	if !digestPattern.MatchString(vm.Image) {
+		return GuestFiles{}, ispctl.Invalid("image", vm.Image, "is no sha256 in hex")
+	}
+	plan, err := m.Plan(string(vm.Plan))
+	if err != nil {
+		return GuestFiles{}, err
+	}
+	files, err := render(m, vm)
+	if err != nil {
+		return GuestFiles{}, fmt.Errorf("render its seed: %w", err)
+	}
+	image, err := encodeSeed(files)
+	if err != nil {
+		return GuestFiles{}, fmt.Errorf("its seed: %w", err)
+	}
+	return GuestFiles{
+		Dir:     m.Paths.Guest(vm.UUID),
+		Backing: m.Paths.ImageDisk(vm.Image),
+		Size:    plan.Disk,
+		Seed:    seedDigest(image),
+		vm:      vm.Name,
+		files:   cloneFiles(files),
+	}, nil
+}
+
+func seedDigest(image []byte) string {
+	sum := sha256.Sum256(image)
+	return hex.EncodeToString(sum[:])
+}
+
+func cloneFiles(files map[string][]byte) map[string][]byte {
+	clone := make(map[string][]byte, len(files))
+	for name, data := range files {
+		clone[name] = bytes.Clone(data)
+	}
+	return clone
+}

@@ -1,0 +1,35 @@
+package images
+
+import (
+	"maps"
+	"slices"
+)
+
+// Diff lists what is to be done, sorted by guest: directories before what is in
+// them, and removals last. It never asks to shrink an overlay or to replace
+// one: see the package comment.
+func Diff(want, have State) []Change {
+	var changes []Change
+	for _, uuid := range slices.Sorted(maps.Keys(want)) {
+		w := want[uuid]
+		h, there := have[uuid]
+		if !there {
+			changes = append(changes, Change{Op: MakeDir, UUID: uuid, Files: w})
+		}
+		switch {
+		case h.Backing == "":
+			changes = append(changes, Change{Op: CreateDisk, UUID: uuid, Files: w})
+		case h.Size < w.Size && h.Backing == w.Backing:
+			changes = append(changes, Change{Op: GrowDisk, UUID: uuid, Files: w})
+		}
+		if h.Seed != w.Seed {
+			changes = append(changes, Change{Op: PutSeed, UUID: uuid, Files: w})
+		}
+	}
+	for _, uuid := range slices.Sorted(maps.Keys(have)) {
+		if _, wanted := want[uuid]; !wanted {
+			changes = append(changes, Change{Op: RemoveDir, UUID: uuid, Files: have[uuid]})
+		}
+	}
+	return changes
+}

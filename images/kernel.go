@@ -1,0 +1,152 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"ispctl"
+	"ispctl/converge"
+)
+
+// Kernel is the real edge: directories on a disk.
+type Kernel struct {
+	Paths        ispctl.Paths
+	Installation string // prefix, as the mark has it
+}
+
+var _ converge.Target[State, Change] = (*Kernel)(nil)
+
+// Observe reads what is in every directory of ours. It reads whole seeds,
+// which are small, and of disks only the headers.
+func (k *Kernel) Observe(ctx context.Context) (State, error) {
+	entries, err := os.ReadDir(k.Paths.Guests())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	s := State{}
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		name := e.Name()
+		dir := filepath.Join(k.Paths.Guests(), name)
+		if isHalf(name) && e.IsDir() {
+			s[name] = GuestFiles{Dir: dir}
+		}
+		if !uuidPattern.MatchString(name) || !e.IsDir() {
+			continue
+		}
+		ours, err := marked(dir, mark{k.Installation, name})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		if !ours {
+			continue
+		}
+		if s[name], err = observe(dir); err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+	}
+	return s, nil
+}
+
+// observe never says "no overlay" of a file that is there: Diff would have it
+// made. One that is no overlay of ours has a backing file that nothing wants.
+func observe(dir string) (GuestFiles, error) {
+	g := GuestFiles{Dir: dir}
+	path := filepath.Join(dir, overlayFile)
+	switch st, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return g, err
+	case !st.Mode().IsRegular():
+		g.Backing = "(no regular file)"
+	default:
+		o, err := ReadOverlay(path)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			return g, err
+		case err != nil:
+			g.Backing = "(" + err.Error() + ")"
+		case o.Backing == "":
+			g.Backing, g.Size = "(none)", o.Size
+		default:
+			g.Backing, g.Size = o.Backing, o.Size
+		}
+	}
+	image, err := os.ReadFile(filepath.Join(dir, seedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return g, nil
+	}
+	if err != nil {
+		return g, err
+	}
+	g.Seed = seedDigest(image)
+	return g, nil
+}
+
+// Apply carries changes out in order.
+func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
+	if err := makeDirs(k.Paths.Guests(), dirMode); err != nil {
+		return err
+	}
+	return applyEach(ctx, changes, k.apply)
+}
+
+// applyEach goes past what fails, except for the rest of the same guest:
+// without its directory, say, that could only fail too.
+func applyEach(ctx context.Context, changes []Change, apply func(context.Context, Change) error) error {
+	var errs []error
+	failed := map[string]bool{}
+	for _, c := range changes {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if failed[c.UUID] {
+			continue
+		}
+		if err := apply(ctx, c); err != nil {
+			failed[c.UUID] = true
+			errs = append(errs, &converge.Fault{Object: c.object(), Err: err})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (k *Kernel) apply(ctx context.Context, c Change) error {
+	m := mark{k.Installation, c.UUID}
+	switch c.Op {
+	case MakeDir:
+		return makeMarked(c.Files.Dir, m)
+	case CreateDisk:
+		if _, err := os.Stat(c.Files.Backing); err != nil {
+			return &ispctl.Error{
+				Kind: ispctl.Conflict, Object: "image " + c.Files.Backing, Cause: "cannot be used", Err: err,
+				Next: "see: ispctl image list",
+			}
+		}
+		return CreateOverlay(c.disk(), c.Files.Backing, c.Files.Size)
+	case GrowDisk:
+		return GrowOverlay(ctx, c.disk(), c.Files.Size)
+	case PutSeed:
+		return WriteSeed(c.seed(), c.Files.files)
+	case RemoveDir:
+		if isHalf(c.UUID) {
+			return os.RemoveAll(c.Files.Dir)
+		}
+		return removeMarked(c.Files.Dir, m)
+	}
+	return fmt.Errorf("%s", c)
+}
+
+// object is what the fault of a change is recorded against.
+func (c Change) object() string {
+	if c.Files.vm != "" {
+		return "vm " + string(c.Files.vm)
+	}
+	return "directory " + c.Files.Dir
+}
