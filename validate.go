@@ -82,6 +82,9 @@ func (m *Model) validateZones() error {
 			_, err := m.Address(z.SNAT)
 			return err
 		}
+		if z.Egress && private(z.Prefix) && !m.SourceOf(z).IsValid() {
+			return Invalid("zone", name, "egress from the private prefix %s needs an address to go out with: set snat", z.Prefix)
+		}
 		if other, taken := vlans[z.VLAN]; taken && z.VLAN != 0 {
 			return Conflicting("zone", name, "vlan %d is zone %q's", z.VLAN, other)
 		}

@@ -49,3 +49,34 @@ func (z Zone) Validate() error {
 	}
 	return nil
 }
+
+// SourceOf is the address that a zone's traffic to the Internet bears: its
+// source NAT address, or for a private prefix without one the uplink's own. It
+// is invalid for a zone that does not go out, and for one with public
+// addresses, which goes out as it is.
+func (m *Model) SourceOf(z Zone) netip.Addr {
+	switch {
+	case !z.Egress:
+		return netip.Addr{}
+	case z.SNAT.IsValid():
+		return z.SNAT
+	case private(z.Prefix):
+		return m.Uplink.Address.Addr()
+	}
+	return netip.Addr{}
+}
+
+// privatePrefixes may not be seen on the Internet (RFC 1918, RFC 6598).
+var privatePrefixes = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("100.64.0.0/10"),
+}
+
+func private(p netip.Prefix) bool {
+	for _, q := range privatePrefixes {
+		if q.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}

@@ -78,6 +78,7 @@ func TestByHand(t *testing.T) {
 		"address added":     {"ip", "address", "add", "10.99.0.1/24", "dev", "isp-dmz"},
 		"tap moved":         {"ip", "link", "set", "isp-1-0", "master", "isp-mail"},
 		"tap let go":        {"ip", "link", "set", "isp-1-0", "nomaster"},
+		"sysctl reset":      {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.arp_ignore=0"},
 		"bridge's MAC":      {"ip", "link", "set", "isp-dmz", "address", "02:00:00:00:00:99"},
 		"tap of wrong kind": {"sh", "-c", "ip link del isp-1-0 && ip link add isp-1-0 group " + groupText() + " type bridge"},
 	} {

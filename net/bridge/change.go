@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"ispctl/converge"
 )
@@ -17,6 +18,7 @@ const (
 	Add                   // make it, with its mark, alias and MAC, and leave it down
 	SetMAC                // give a bridge its own address
 	SetAlias              // say what it is for
+	Harden                // set the sysctls of hardening
 	DelAddress            // take Prefix off
 	AddAddress            // put Prefix on
 	SetMaster             // make it a port of Link.Master
@@ -53,6 +55,12 @@ func (c Change) String() string {
 		return fmt.Sprintf("ip link set dev %s address %s", dev, c.Link.MAC)
 	case SetAlias:
 		return fmt.Sprintf("ip link set dev %s alias %s", dev, strconv.Quote(c.Link.Alias))
+	case Harden:
+		parts := []string{"sysctl -w"}
+		for _, one := range hardening[c.Link.Kind] {
+			parts = append(parts, one.name(dev)+"="+one.value)
+		}
+		return strings.Join(parts, " ")
 	case DelAddress:
 		return fmt.Sprintf("ip address delete %s dev %s", c.Prefix, dev)
 	case AddAddress:

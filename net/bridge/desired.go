@@ -33,6 +33,7 @@ type Link struct {
 	MAC       string         // of a bridge; a tap's is the kernel's choice
 	Master    string         // the bridge a tap is a port of
 	Addresses []netip.Prefix // sorted; empty on a tap
+	Hardened  bool           // its sysctls are those of hardening
 	Up        bool
 }
 
@@ -43,14 +44,14 @@ func Desired(m *ispctl.Model) (State, error) {
 		name := m.Installation.Bridge(z.Name)
 		s[name] = Link{
 			Name: name, Kind: Bridge, Alias: "zone " + string(z.Name), MAC: gatewayMAC(name),
-			Addresses: []netip.Prefix{z.GatewayPrefix()}, Up: true,
+			Addresses: []netip.Prefix{z.GatewayPrefix()}, Hardened: true, Up: true,
 		}
 	}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			s[nic.Tap] = Link{
 				Name: nic.Tap, Kind: Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index),
-				Master: m.Installation.Bridge(nic.Zone), Up: true,
+				Master: m.Installation.Bridge(nic.Zone), Hardened: true, Up: true,
 			}
 		}
 	}

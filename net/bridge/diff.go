@@ -42,6 +42,9 @@ func mend(w Link, have State) []Change {
 	if w.Alias != h.Alias {
 		do(SetAlias)
 	}
+	if w.Hardened && !h.Hardened {
+		do(Harden)
+	}
 	for _, p := range h.Addresses {
 		if !slices.Contains(w.Addresses, p) {
 			changes = append(changes, Change{Act: DelAddress, Link: w, Prefix: p})

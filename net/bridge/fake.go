@@ -87,6 +87,8 @@ func (f *Fake) apply(c Change) error {
 		l.MAC = c.Link.MAC
 	case SetAlias:
 		l.Alias = c.Link.Alias
+	case Harden:
+		l.Hardened = true
 	case DelAddress:
 		l.Addresses = slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool { return p == c.Prefix })
 		if len(l.Addresses) == 0 {

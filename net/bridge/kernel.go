@@ -55,6 +55,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		if link.Kind == Bridge {
 			link.MAC = a.HardwareAddr.String()
 		}
+		link.Hardened = hardened(link)
 		s[link.Name] = link
 	}
 	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_V4) })
@@ -129,6 +130,8 @@ func (k *Kernel) apply(c Change) error {
 		return k.nl.LinkSetHardwareAddr(link, mac)
 	case SetAlias:
 		return k.nl.LinkSetAlias(link, c.Link.Alias)
+	case Harden:
+		return harden(c.Link)
 	case DelAddress:
 		return except(k.nl.AddrDel(link, address(c.Prefix)), unix.EADDRNOTAVAIL)
 	case AddAddress:

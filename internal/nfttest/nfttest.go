@@ -1,0 +1,197 @@
+// Package nfttest is what the tests of every layer on nftables do: the laws on
+// the fake and on the kernel, and the text of a table held against the real
+// nft.
+package nfttest
+
+import (
+	"context"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ispctl"
+	"ispctl/internal/convergetest"
+	"ispctl/internal/testkit"
+	"ispctl/net/nft"
+)
+
+// Layer is a layer on nftables.
+type Layer struct {
+	Name    string
+	Desired func(*ispctl.Model) (nft.State, error)
+	Models  []*ispctl.Model
+}
+
+// LawsOnFake walks the models on the fake.
+func (l Layer) LawsOnFake(t *testing.T) {
+	fake := nft.NewFake()
+	convergetest.Laws(t, convergetest.Suite[nft.State, nft.Change]{
+		Models: l.Models, Desired: l.Desired, Diff: nft.Diff, Target: fake,
+		Foreign: func() string { return "a fake has no foreign tables" }, Passes: 400,
+	})
+}
+
+// foreign is a rule set of somebody else, with names that could be ours.
+const foreign = `
+table inet ispctl {
+	chain forward {
+		type filter hook forward priority 0; policy accept;
+		counter
+	}
+}
+table ip nat {
+	chain POSTROUTING {
+		type nat hook postrouting priority 100;
+		oifname "eth9" masquerade
+	}
+}
+table ip6 ispctl-firewall-not {
+	set zones {
+		type ifname
+		elements = { "isp-dmz" }
+	}
+}
+`
+
+// LawsOnKernel walks the models on the real nftables, in a namespace.
+func (l Layer) LawsOnKernel(t *testing.T) {
+	testkit.NetNS(t)
+	load(t, foreign)
+	table := l.table()
+	convergetest.Laws(t, convergetest.Suite[nft.State, nft.Change]{
+		Models: l.Models, Desired: l.Desired, Diff: nft.Diff, Target: open(t, table),
+		Foreign: func() string { return ruleset(t, func(name string) bool { return name != table }) },
+	})
+}
+
+// TextIsTruth loads the text of every model's tables with the real nft in one
+// namespace, and applies the same tables by netlink in another. What nft lists
+// must not differ: then the dry run, the goldens and the kernel agree.
+func (l Layer) TextIsTruth(t *testing.T) {
+	for i, m := range l.Models {
+		want, err := l.Desired(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(want) == 0 {
+			continue
+		}
+		byText := make(chan string)
+		go func() {
+			defer close(byText)
+			testkit.NetNS(t)
+			for _, table := range want {
+				load(t, table.Script())
+			}
+			byText <- ruleset(t, all)
+		}()
+		text := <-byText
+		byNetlink := make(chan string)
+		go func() {
+			defer close(byNetlink)
+			testkit.NetNS(t)
+			k := open(t, l.table())
+			if err := k.Apply(context.Background(), nft.Diff(want, nft.State{})); err != nil {
+				t.Error(err)
+			}
+			byNetlink <- ruleset(t, all)
+		}()
+		if diff := cmp.Diff(text, <-byNetlink); diff != "" || text == "" {
+			t.Errorf("model %d: (-nft -f +netlink):\n%s", i, diff)
+		}
+	}
+}
+
+// SeenByHand harms the table with nft commands, one after the other, and
+// expects each to be seen and mended.
+func (l Layer) SeenByHand(t *testing.T, harms ...string) {
+	for _, harm := range harms {
+		t.Run(harm, func(t *testing.T) {
+			testkit.NetNS(t)
+			k := open(t, l.table())
+			want, err := l.Desired(l.Models[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			pass := func() int {
+				have, err := k.Observe(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				changes := nft.Diff(want, have)
+				if err := k.Apply(context.Background(), changes); err != nil {
+					t.Fatal(err)
+				}
+				return len(changes)
+			}
+			pass()
+			load(t, harm)
+			if pass() == 0 {
+				t.Error("the harm was not seen")
+			}
+			if n := pass(); n != 0 {
+				t.Errorf("%d changes after it was mended", n)
+			}
+		})
+	}
+}
+
+// Goldens keeps the changes between the models, and the whole last table.
+func (l Layer) Goldens(t *testing.T) {
+	var b strings.Builder
+	have := nft.State{}
+	for _, m := range l.Models {
+		want, err := l.Desired(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range nft.Diff(want, have) {
+			b.WriteString(c.String() + "\n")
+		}
+		b.WriteString("\n")
+		have = want
+	}
+	testkit.Golden(t, "changes.txt", b.String())
+}
+
+func (l Layer) table() string { return l.Models[0].Installation.Table(l.Name) }
+
+func open(t testing.TB, table string) *nft.Kernel {
+	t.Helper()
+	k, err := nft.Open(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = k.Close() })
+	return k
+}
+
+func load(t testing.TB, script string) {
+	t.Helper()
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("nft: %v\n%s\n%s", err, out, script)
+	}
+}
+
+func all(string) bool { return true }
+
+// counts are what changes between two looks at the same rule.
+var counts = regexp.MustCompile(`packets \d+ bytes \d+`)
+
+// ruleset lists the tables whose name passes, as nft shows them.
+func ruleset(t testing.TB, pass func(table string) bool) string {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.Lines(testkit.Sh(t, "nft", "list", "tables")) {
+		f := strings.Fields(line) // table FAMILY NAME
+		if pass(f[2]) {
+			b.WriteString(counts.ReplaceAllString(testkit.Sh(t, "nft", "list", "table", f[1], f[2]), "counted"))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,81 @@
+package firewall
+
+import (
+	"ispctl"
+	"ispctl/net/nft"
+)
+
+// Layer is the layer's name, and the end of its table's.
+const Layer = "firewall"
+
+// The sets of the table.
+const (
+	zoneLinks = "zones"    // bridges of zones
+	egress    = "egress"   // bridges of zones whose guests may open connections to the Internet
+	uplinks   = "uplinks"  // interfaces to the provider
+	services  = "services" // what the host answers on the uplink
+)
+
+// filterPriority is "filter" in nft(8).
+const filterPriority = 0
+
+// dhcpv6Client is the port a DHCPv6 client listens on (RFC 8415, 7.2). The
+// answer to its multicast question is no established traffic to conntrack.
+const dhcpv6Client = 546
+
+// Desired is the one table, with an element per zone, uplink and service.
+func Desired(m *ispctl.Model) (nft.State, error) {
+	if !m.Uplink.Configured() && len(m.Zones) == 0 {
+		return nft.NewState(), nil
+	}
+	t := nft.NewTable(nft.Inet, m.Installation.Table(Layer), []nft.Set{
+		{Name: zoneLinks, Key: []nft.Type{nft.TypeIfname}},
+		{Name: egress, Key: []nft.Type{nft.TypeIfname}},
+		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
+		{Name: services, Key: []nft.Type{nft.TypeProto, nft.TypeService}},
+	}, chains(m.Installation.LinkPattern()))
+	for _, z := range m.Zones {
+		bridge := nft.Elem{Key: nft.Join(nft.Ifname(m.Installation.Bridge(z.Name)))}
+		t.Add(zoneLinks, bridge)
+		if z.Egress {
+			t.Add(egress, bridge)
+		}
+	}
+	if m.Uplink.Configured() {
+		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(m.Uplink.Interface))})
+	}
+	for _, s := range m.HostServices {
+		t.Add(services, nft.Elem{Key: nft.Join(nft.Proto(s.Proto), nft.Service(s.Port))})
+	}
+	return nft.NewState(t), nil
+}
+
+// chains are the rules; ours matches the name of every link of ours.
+func chains(ours string) []nft.Chain {
+	return []nft.Chain{
+		{
+			Name: "forward", Hook: &nft.Hook{Type: "filter", Hook: "forward", Priority: filterPriority},
+			Rules: []nft.Rule{
+				nft.NewRule("neither end is ours: not for us to judge", nft.NotIIF(ours), nft.NotOIF(ours), nft.Accept()),
+				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
+				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
+				nft.NewRule("zone with egress to the Internet", nft.FromIPv4(), nft.IIFIn(egress), nft.OIFIn(uplinks), nft.Accept()),
+				nft.NewRule("forward from the Internet", nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
+				nft.NewRule("closed: zone to zone, unknown links, all else", nft.Count(), nft.Drop()),
+			},
+		},
+		{
+			Name: "input", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: filterPriority},
+			Rules: []nft.Rule{
+				nft.NewRule("from elsewhere: not for us to judge", nft.NotIIF(ours), nft.IIFNotIn(uplinks), nft.Accept()),
+				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
+				nft.NewRule("answers to what the host asked", nft.InState(nft.Established, nft.Related), nft.Accept()),
+				nft.NewRule("host service", nft.IIFIn(uplinks), nft.ServiceIn(services), nft.Accept()),
+				nft.NewRule("ping", nft.IIFIn(uplinks), nft.ICMP("echo-request", 8), nft.Accept()),
+				nft.NewRule("IPv6 does not work without ICMPv6", nft.IIFIn(uplinks), nft.L4Proto("ipv6-icmp", 58), nft.Accept()),
+				nft.NewRule("lease of the host itself", nft.IIFIn(uplinks), nft.FromIPv6(), nft.UDPTo(dhcpv6Client), nft.Accept()),
+				nft.NewRule("closed: guests to the host, Internet to the host", nft.Count(), nft.Drop()),
+			},
+		},
+	}
+}

@@ -1,0 +1,78 @@
+package nat
+
+import (
+	"ispctl"
+	"ispctl/net/nft"
+)
+
+// Layer is the layer's name, and the end of its table's.
+const Layer = "nat"
+
+// The sets of the table.
+const (
+	uplinks  = "uplinks"
+	sources  = "sources"  // a zone's prefix to the address it goes out with
+	forwards = "forwards" // address, protocol and port to a VM's
+)
+
+// Priorities "dstnat" and "srcnat" of nft(8).
+const (
+	dstnat = -100
+	srcnat = 100
+)
+
+// Desired is the one table, with an element per zone that goes out and per
+// forward.
+func Desired(m *ispctl.Model) (nft.State, error) {
+	if !m.Uplink.Configured() {
+		return nft.NewState(), nil
+	}
+	t := nft.NewTable(nft.IP, m.Installation.Table(Layer), []nft.Set{
+		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
+		{Name: sources, Key: []nft.Type{nft.TypeIPv4}, Value: []nft.Type{nft.TypeIPv4}, Interval: true},
+		{
+			Name: forwards, Key: []nft.Type{nft.TypeIPv4, nft.TypeProto, nft.TypeService},
+			Value: []nft.Type{nft.TypeIPv4, nft.TypeService},
+		},
+	}, chains())
+	t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(m.Uplink.Interface))})
+	for _, z := range m.Zones {
+		source := m.SourceOf(z)
+		if !source.IsValid() {
+			continue
+		}
+		key, end := nft.Range(z.Prefix)
+		t.Add(sources, nft.Elem{Key: key, End: end, Value: nft.Join(nft.Addr(source))})
+	}
+	for _, f := range m.Forwards {
+		vm, err := m.VM(string(f.VM))
+		if err != nil {
+			return nil, err
+		}
+		if len(vm.NICs) == 0 {
+			return nil, ispctl.Invalid("forward", f.Listen.String(), "vm %q has no NIC", vm.Name)
+		}
+		t.Add(forwards, nft.Elem{
+			Key:   nft.Join(nft.Addr(f.Listen.Addr), nft.Proto(f.Listen.Proto), nft.Service(f.Listen.Port)),
+			Value: nft.Join(nft.Addr(vm.NICs[0].Addr), nft.Service(f.Port)),
+		})
+	}
+	return nft.NewState(t), nil
+}
+
+func chains() []nft.Chain {
+	return []nft.Chain{
+		{
+			Name: "prerouting", Hook: &nft.Hook{Type: "nat", Hook: "prerouting", Priority: dstnat},
+			Rules: []nft.Rule{
+				nft.NewRule("forward to a VM", nft.IIFIn(uplinks), nft.DNATByService(forwards)),
+			},
+		},
+		{
+			Name: "postrouting", Hook: &nft.Hook{Type: "nat", Hook: "postrouting", Priority: srcnat},
+			Rules: []nft.Rule{
+				nft.NewRule("a zone goes out with its address", nft.OIFIn(uplinks), nft.SNATBySource(sources)),
+			},
+		},
+	}
+}

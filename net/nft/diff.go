@@ -1,0 +1,126 @@
+package nft
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ispctl/converge"
+)
+
+// Act is what a change does to a table.
+type Act int
+
+// The acts.
+const (
+	Replace     Act = iota // put the whole table in place of what is there
+	DelElements            // take elements out of a set
+	AddElements            // put elements into a set
+	Delete                 // the table is left over
+)
+
+// Change is one act on a table. All changes that one Apply is given become one
+// transaction.
+type Change struct {
+	Act   Act
+	Table Table
+	Set   Set
+	Elems []Elem
+}
+
+// Kind is Prune for a table that is left over and Ensure for all else:
+// elements are what rules mean, not objects of their own.
+func (c Change) Kind() converge.Kind {
+	if c.Act == Delete {
+		return converge.Prune
+	}
+	return converge.Ensure
+}
+
+// String is the nft(8) command.
+func (c Change) String() string {
+	switch c.Act {
+	case DelElements:
+		return fmt.Sprintf("nft delete element %s %s { %s }", c.Table.key(), c.Set.Name, c.Set.keysOnly().texts(c.Elems))
+	case AddElements:
+		return fmt.Sprintf("nft add element %s %s { %s }", c.Table.key(), c.Set.Name, c.Set.texts(c.Elems))
+	case Delete:
+		return "nft delete table " + c.Table.key()
+	default:
+		return "nft -f - <<'EOF'\n" + c.Table.Script() + "EOF"
+	}
+}
+
+// keysOnly is the set without its values: deletion goes by key.
+func (s Set) keysOnly() Set { s.Value = nil; return s }
+
+// Script is a wanted table in the syntax of `nft -f`: it replaces whatever
+// table of that name there is, in one transaction.
+func (t Table) Script() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "add table %s\ndelete table %s\ntable %s {\n", t.key(), t.key(), t.key())
+	for _, s := range t.sets {
+		schema := strings.TrimSuffix(s.schema(), " }")
+		if elems := sorted(t.Elements[s.Name]); len(elems) > 0 {
+			schema += " elements = { " + s.texts(elems) + " }"
+		}
+		fmt.Fprintf(&b, "\t%s }\n", schema)
+	}
+	for _, c := range t.chains {
+		fmt.Fprintf(&b, "\tchain %s {\n", c.Name)
+		if c.Hook != nil {
+			fmt.Fprintf(&b, "\t\t%s\n", c.Hook)
+		}
+		for _, r := range c.Rules {
+			fmt.Fprintf(&b, "\t\t%s comment %q\n", r.text(), r.comment())
+		}
+		b.WriteString("\t}\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// Diff lists what makes have into want.
+func Diff(want, have State) []Change {
+	var changes []Change
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		w := want[key]
+		h, there := have[key]
+		if !there || h.Structure != w.Structure {
+			changes = append(changes, Change{Act: Replace, Table: w})
+			continue
+		}
+		for _, set := range w.sets {
+			del, add := diffElems(w.Elements[set.Name], h.Elements[set.Name])
+			if len(del) > 0 {
+				changes = append(changes, Change{Act: DelElements, Table: w, Set: set, Elems: del})
+			}
+			if len(add) > 0 {
+				changes = append(changes, Change{Act: AddElements, Table: w, Set: set, Elems: add})
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(have)) {
+		if _, wanted := want[key]; !wanted {
+			changes = append(changes, Change{Act: Delete, Table: have[key]})
+		}
+	}
+	return changes
+}
+
+// diffElems compares by key and by what the key stands for: an element that
+// means something else now is taken out and put in anew.
+func diffElems(want, have Elems) (del, add []Elem) {
+	for _, h := range sorted(have) {
+		if w, ok := want[h.Key]; !ok || w != h {
+			del = append(del, h)
+		}
+	}
+	for _, w := range sorted(want) {
+		if h, ok := have[w.Key]; !ok || w != h {
+			add = append(add, w)
+		}
+	}
+	return del, add
+}

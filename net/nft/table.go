@@ -1,0 +1,151 @@
+package nft
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// State is every table of a layer, by family and name.
+type State map[string]Table
+
+// Len is the number of tables.
+func (s State) Len() int { return len(s) }
+
+// NewState makes a state of tables.
+func NewState(tables ...Table) State {
+	s := State{}
+	for _, t := range tables {
+		s[t.key()] = t
+	}
+	return s
+}
+
+// Family of a table, as in nft(8).
+type Family string
+
+// The families in use.
+const (
+	Inet Family = "inet"
+	IP   Family = "ip"
+)
+
+// Table is a table as wanted, or as observed. An observed one has no Chains:
+// its Structure says what they are, in one text for each.
+type Table struct {
+	Family    Family
+	Name      string
+	Structure string           // canonical text of chains, rule digests and set types
+	Elements  map[string]Elems // by set; every set has an entry
+
+	chains []Chain
+	sets   []Set
+}
+
+// Equal compares what can be observed.
+func (t Table) Equal(o Table) bool {
+	return t.Family == o.Family && t.Name == o.Name && t.Structure == o.Structure &&
+		maps.EqualFunc(t.Elements, o.Elements, func(a, b Elems) bool { return maps.Equal(a, b) })
+}
+
+// NewTable makes a wanted table. Elements may name only sets of the table.
+func NewTable(family Family, name string, sets []Set, chains []Chain) Table {
+	t := Table{Family: family, Name: name, sets: sets, chains: chains, Elements: map[string]Elems{}}
+	var lines []string
+	for _, s := range sets {
+		t.Elements[s.Name] = Elems{}
+		lines = append(lines, s.schema())
+	}
+	for _, c := range chains {
+		comments := make([]string, len(c.Rules))
+		for i, r := range c.Rules {
+			comments[i] = r.comment()
+		}
+		lines = append(lines, c.structure(comments))
+	}
+	t.Structure = canonical(lines)
+	return t
+}
+
+// Add puts an element into one of the table's sets. It panics when there is no
+// such set: the names are literals of the layer that calls.
+func (t Table) Add(set string, e Elem) {
+	elems, ok := t.Elements[set]
+	if !ok {
+		panic("nft: table " + t.Name + " has no set " + set)
+	}
+	elems[e.Key] = e
+}
+
+func (t Table) key() string { return string(t.Family) + " " + t.Name }
+
+func canonical(lines []string) string {
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// Chain is a chain and its rules. Without a hook it runs only where a rule
+// jumps to it.
+type Chain struct {
+	Name  string
+	Hook  *Hook
+	Rules []Rule
+}
+
+// Hook is where a base chain sees packets.
+type Hook struct {
+	Type     string // "filter" or "nat"
+	Hook     string // "input", "forward", ...
+	Priority int32
+	Drop     bool // policy drop
+}
+
+func (h *Hook) String() string {
+	policy := "accept"
+	if h.Drop {
+		policy = "drop"
+	}
+	return fmt.Sprintf("type %s hook %s priority %d; policy %s;", h.Type, h.Hook, h.Priority, policy)
+}
+
+func (c Chain) structure(comments []string) string {
+	line := "chain " + c.Name
+	if c.Hook != nil {
+		line += " " + c.Hook.String()
+	}
+	for _, comment := range comments {
+		line += "\n\t" + comment
+	}
+	return line
+}
+
+// Rule is statements in order, and why they are there. The comment is seen in
+// `nft list ruleset`.
+type Rule struct {
+	Why   string
+	Stmts []Stmt
+}
+
+// NewRule makes a rule.
+func NewRule(why string, stmts ...Stmt) Rule { return Rule{Why: why, Stmts: stmts} }
+
+// maxComment is NFT_USERDATA_COMMENT's limit in nft(8): 128 bytes.
+const maxComment = 128
+
+// comment is why the rule is there, and the digest that proves it is this one.
+func (r Rule) comment() string {
+	h := fnv.New64a()
+	h.Write([]byte(r.text()))
+	digest := fmt.Sprintf(" #%016x", h.Sum64())
+	return r.Why[:min(len(r.Why), maxComment-len(digest))] + digest
+}
+
+func (r Rule) text() string {
+	parts := make([]string, len(r.Stmts))
+	for i, s := range r.Stmts {
+		parts[i] = s.text
+	}
+	return strings.Join(parts, " ")
+}

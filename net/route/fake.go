@@ -1,0 +1,53 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+
+	"ispctl/converge"
+)
+
+// Fake is routes and sysctls in memory.
+type Fake struct {
+	State
+
+	// FailAfter, when positive, makes the change after that many fail.
+	FailAfter int
+}
+
+var _ converge.Target[State, Change] = (*Fake)(nil)
+
+// ErrInjected is the fault that FailAfter brings about.
+var ErrInjected = errors.New("injected fault")
+
+// NewFake is a host that forwards nothing and has no route of ours.
+func NewFake() *Fake {
+	s := State{Sysctls: maps.Clone(sysctls), Locals: map[netip.Addr]bool{}}
+	s.Sysctls["net.ipv4.ip_forward"] = "0"
+	return &Fake{State: s}
+}
+
+// Observe returns the state.
+func (f *Fake) Observe(context.Context) (State, error) {
+	return State{maps.Clone(f.Sysctls), maps.Clone(f.Locals)}, nil
+}
+
+// Apply carries out changes in order, up to an injected fault.
+func (f *Fake) Apply(_ context.Context, changes []Change) error {
+	for i, c := range changes {
+		switch {
+		case f.FailAfter > 0 && i >= f.FailAfter:
+			return fmt.Errorf("%s: %w", c, ErrInjected)
+		case c.Sysctl != "":
+			f.Sysctls[c.Sysctl] = c.Value
+		case c.Delete:
+			delete(f.Locals, c.Local)
+		default:
+			f.Locals[c.Local] = true
+		}
+	}
+	return nil
+}
