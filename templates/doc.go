@@ -1,0 +1,18 @@
+// Package templates says which image a guest is made from and what it is told
+// at its first boot. It is pure but for [Load], which reads the operator's
+// directory.
+//
+// A template is a YAML file of four keys, as those in builtin/ are. A seed is
+// the set of files on a guest's second disk, once for
+// cloud-init (NoCloud: meta-data, user-data, network-config version 2) and once
+// as plain lines under ispctl/, for guests too small for cloud-init:
+//
+//	ispctl/instance         the instance id
+//	ispctl/hostname         the host name
+//	ispctl/domain           the domain it is in
+//	ispctl/authorized_keys  one key a line
+//	ispctl/network          one NIC a line: MAC ADDRESS/LENGTH GATEWAY, `-` for none
+//	ispctl/resolvers        one DNS resolver a line
+//
+// The same input gives the same bytes.
+package templates

@@ -1,0 +1,35 @@
+package templates
+
+import (
+	"regexp"
+
+	"ispctl"
+)
+
+// Template is the recipe a guest is made from.
+type Template struct {
+	Name        ispctl.Name `yaml:"name"`
+	Description string      `yaml:"description"`
+	Image       ispctl.Name `yaml:"image"` // the newest image of that name is taken
+	Login       string      `yaml:"login"` // the user that a VM's SSH keys let in; root unless told otherwise
+}
+
+// loginPattern is what Debian's adduser takes (NAME_REGEX), at most 32 bytes.
+var loginPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+
+// validate checks the template by itself and sets what may be left out.
+func (t *Template) validate() error {
+	if _, err := ispctl.ParseName("template", string(t.Name)); err != nil {
+		return err
+	}
+	if _, err := ispctl.ParseName("image", string(t.Image)); err != nil {
+		return err
+	}
+	if t.Login == "" {
+		t.Login = "root"
+	}
+	if !loginPattern.MatchString(t.Login) {
+		return ispctl.Invalid("login", t.Login, "is no name of a user")
+	}
+	return nil
+}
