@@ -38,6 +38,9 @@ func (s *Store) Stage() (*Stage, error) {
 			return nil, fmt.Errorf("image store: %w", err)
 		}
 		lock, err := lockDir(dir)
+		if err == nil {
+			err = os.Chmod(dir, dirMode) // apt fetches packages as another user
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // swept by another process before it was locked
 		}

@@ -93,6 +93,11 @@ func (s *Store) add(ctx context.Context, staging string, m Manifest) (ispctl.Ima
 	if err != nil {
 		return ispctl.Image{}, err
 	}
+	return s.place(staging, m)
+}
+
+// place makes an image of a directory whose files the manifest describes.
+func (s *Store) place(staging string, m Manifest) (ispctl.Image, error) {
 	data, digest, err := m.encode()
 	if err != nil {
 		return ispctl.Image{}, err

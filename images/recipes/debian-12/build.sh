@@ -1,0 +1,29 @@
+#!/bin/sh
+# Makes an image of an installed Debian root.
+# usage: build.sh PACKAGES ROOT RECIPE
+set -eu
+packages=$1 root=$2 recipe=$3
+
+# The kernel comes from outside the guest, with the image. So it is no package
+# in there, which an upgrade could replace without effect; its modules are files.
+mkdir -p "$root/lib/modules"
+cp -R "$packages"/lib/modules/* "$root/lib/modules/"
+version=$(basename "$root"/lib/modules/*)
+chroot "$root" depmod -a "$version"
+
+cp -R "$recipe/root/." "$root/"
+chroot "$root" systemctl enable systemd-networkd.service serial-getty@ttyS0.service
+# No such hardware, nothing to report, or work that all guests of a host would
+# do at the same minute.
+chroot "$root" systemctl mask \
+	apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+	systemd-pstore.service systemd-networkd-wait-online.service getty@tty1.service \
+	cloud-init-hotplugd.socket systemd-hwdb-update.service sys-kernel-debug.mount sys-kernel-tracing.mount \
+	modprobe@drm.service systemd-journal-flush.service systemd-binfmt.service
+ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+
+# What must be every guest's own.
+rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname" "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed"
+: >"$root/etc/machine-id"
+rm -rf "$root"/var/lib/cloud/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/*.log "$root"/var/log/apt
+mkdir -p "$root/var/cache/apt/archives/partial" "$root/var/lib/apt/lists/partial"
