@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -54,6 +55,10 @@ func (c command) run(ctx context.Context) error {
 	out, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
 
+	// Pdeathsig is sent when the thread ends that started the program, so no
+	// goroutine that takes its thread with it may get this one meanwhile.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	last := make(chan []string, 1)
 	go func() { last <- c.follow(out) }()
 	err := cmd.Run()

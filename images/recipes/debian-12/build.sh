@@ -19,7 +19,12 @@ chroot "$root" systemctl mask \
 	apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
 	systemd-pstore.service systemd-networkd-wait-online.service getty@tty1.service \
 	cloud-init-hotplugd.socket systemd-hwdb-update.service sys-kernel-debug.mount sys-kernel-tracing.mount \
-	modprobe@drm.service systemd-journal-flush.service systemd-binfmt.service
+	modprobe@drm.service modprobe@dm_mod.service modprobe@loop.service modprobe@efi_pstore.service \
+	dev-hugepages.mount systemd-journal-flush.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount \
+	systemd-sysusers.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+# Python compiled for reproducibility checks the hash of every source at every
+# start; by time it only looks at the file. cloud-init starts Python four times.
+chroot "$root" python3 -m compileall -q -f --invalidation-mode timestamp /usr/lib/python3 /usr/lib/python3.11
 ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 
 # What must be every guest's own.
