@@ -107,3 +107,43 @@ func (m *Model) Sort() {
 		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))
 	})
 }
+
+// VMsIn are the names of the VMs with a NIC in a zone; absent ones do not
+// count.
+func (m *Model) VMsIn(zone Name) []Name {
+	return m.namesOf(func(vm VM) bool {
+		return vm.Wanted != Absent && slices.ContainsFunc(vm.NICs, func(n NIC) bool { return n.Zone == zone })
+	})
+}
+
+// VMsOn are the names of the VMs on a plan; absent ones do not count.
+func (m *Model) VMsOn(plan Name) []Name {
+	return m.namesOf(func(vm VM) bool { return vm.Plan == plan && vm.Wanted != Absent })
+}
+
+// VMsFrom are the names of the VMs made from an image, absent ones included:
+// their disks may still be there.
+func (m *Model) VMsFrom(digest string) []Name {
+	return m.namesOf(func(vm VM) bool { return vm.Image == digest })
+}
+
+func (m *Model) namesOf(match func(VM) bool) []Name {
+	var names []Name
+	for _, vm := range m.VMs {
+		if match(vm) {
+			names = append(names, vm.Name)
+		}
+	}
+	return names
+}
+
+// ImagesCalled are the images with that name, or the one with that digest.
+func (m *Model) ImagesCalled(name string) []Image {
+	var some []Image
+	for _, i := range m.Images {
+		if string(i.Name) == name || i.Digest == name {
+			some = append(some, i)
+		}
+	}
+	return some
+}

@@ -113,6 +113,13 @@ func (m *Model) validateVMs() error {
 	holders := map[inZone]Name{}
 	for _, vm := range m.VMs {
 		name := string(vm.Name)
+		if vm.Wanted == Absent {
+			// It needs nothing any more, and still holds its addresses.
+			for _, nic := range vm.NICs {
+				holders[inZone{nic.Zone, nic.Addr}] = vm.Name
+			}
+			continue
+		}
 		plan, ok := plans[vm.Plan]
 		if !ok {
 			_, err := m.Plan(string(vm.Plan))

@@ -61,6 +61,18 @@ func Faults(err error) []*Fault {
 	return Faults(errors.Unwrap(err))
 }
 
+// faultsOnly reports whether every error in the tree befell a single object.
+func faultsOnly(err error) bool {
+	switch e := err.(type) {
+	case nil, *Fault:
+		return true
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(sub error) bool { return !faultsOnly(sub) })
+	}
+	under := errors.Unwrap(err)
+	return under != nil && faultsOnly(under)
+}
+
 // Survey asks every layer what is pending. It touches nothing. If any layer
 // cannot tell, there are no steps.
 func Survey(ctx context.Context, layers []Layer, m *ispctl.Model) ([]Step, error) {
@@ -92,18 +104,22 @@ func Changes(steps []Step) []Change {
 	return all
 }
 
-// Apply carries out steps: first what is to be made, in order, up to the first
-// layer that fails; then, if none did, what is to go, in reverse.
+// Apply carries out steps: first what is to be made, in order, then what is to
+// go, in reverse. An error that befell single objects (a [Fault]) stands in the
+// way of nobody else's; any other one ends the pass, so that no guest starts
+// behind a wall that could not be built.
 func Apply(ctx context.Context, steps []Step, o Options) error {
 	if err := guard(steps, o); err != nil {
 		return err
 	}
+	var errs []error
 	for _, s := range steps {
-		if err := s.apply(ctx, Ensure, o); err != nil {
-			return err
+		err := s.apply(ctx, Ensure, o)
+		errs = append(errs, err)
+		if !faultsOnly(err) {
+			return errors.Join(errs...)
 		}
 	}
-	var errs []error
 	for _, s := range slices.Backward(steps) {
 		errs = append(errs, s.apply(ctx, Prune, o))
 	}

@@ -19,27 +19,36 @@ type Phase struct {
 	At   time.Time
 }
 
-// RecordStatus replaces the status of each object given; an empty error
-// removes it, so that the table holds only what is wrong.
-func (s *Store) RecordStatus(ctx context.Context, all []Status) error {
+// Record replaces the status of all objects by what is wrong now, and notes
+// phases of VMs; the first time of a phase stands.
+func (s *Store) Record(ctx context.Context, wrong []Status, phases map[int64][]Phase) error {
 	ctx = context.WithoutCancel(ctx)
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("record status: %w", busy(err))
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
-	for _, one := range all {
-		query, args := `DELETE FROM status WHERE object = ?`, []any{one.Object}
-		if one.Error != "" {
-			query = `INSERT INTO status (object, error, at) VALUES (?, ?, ?)
-				ON CONFLICT (object) DO UPDATE SET error = excluded.error, at = excluded.at`
-			args = append(args, one.Error, stamp(one.At))
-		}
-		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM status`); err != nil {
+		return fmt.Errorf("record status: %w", err)
+	}
+	for _, one := range wrong {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO status (object, error, at) VALUES (?, ?, ?)
+			ON CONFLICT (object) DO UPDATE SET error = error || '; ' || excluded.error`, one.Object, one.Error, stamp(one.At)); err != nil {
 			return fmt.Errorf("record status of %s: %w", one.Object, err)
 		}
 	}
-	return tx.Commit()
+	for vm, all := range phases {
+		for _, p := range all {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO vm_phase (vm, phase, at) SELECT ?, ?, ?
+				WHERE EXISTS (SELECT 1 FROM vm WHERE id = ?) ON CONFLICT DO NOTHING`, vm, p.Name, stamp(p.At), vm); err != nil {
+				return fmt.Errorf("record phase %s of vm %d: %w", p.Name, vm, err)
+			}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("record status: %w", busy(err))
+	}
+	return nil
 }
 
 // Faults lists the objects that are not as wanted.
@@ -60,15 +69,22 @@ func (s *Store) Faults(ctx context.Context) ([]Status, error) {
 	return all, rows.Err()
 }
 
-// RecordPhase notes that a VM reached a phase. The first time stands.
-func (s *Store) RecordPhase(ctx context.Context, vm int64, p Phase) error {
-	_, err := s.write.ExecContext(context.WithoutCancel(ctx),
-		`INSERT INTO vm_phase (vm, phase, at) SELECT ?, ?, ? WHERE EXISTS (SELECT 1 FROM vm WHERE id = ?) ON CONFLICT DO NOTHING`,
-		vm, p.Name, stamp(p.At), vm)
+// Unphased is the ids of VMs of which no phase is known.
+func (s *Store) Unphased(ctx context.Context) (map[int64]bool, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id FROM vm WHERE NOT EXISTS (SELECT 1 FROM vm_phase WHERE vm = id)`)
 	if err != nil {
-		return fmt.Errorf("record phase %s of vm %d: %w", p.Name, vm, err)
+		return nil, fmt.Errorf("read phases: %w", err)
 	}
-	return nil
+	defer rows.Close() //nolint:errcheck // rows.Err has it
+	ids := map[int64]bool{}
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read phases: %w", err)
+		}
+		ids[id] = true
+	}
+	return ids, rows.Err()
 }
 
 // Phases lists what a VM has been through, in time.

@@ -28,34 +28,47 @@ type Entry struct {
 }
 
 // Update runs fn in one transaction. It commits if fn returns nil and the
-// model it leaves is valid, and leaves everything as it was otherwise. A write
+// model it leaves is valid, and leaves everything as it was otherwise. It
+// returns that model. A write
 // that has begun is not given up when ctx ends: what it did would be unknown.
-func (s *Store) Update(ctx context.Context, e Entry, fn func(*Tx) error) error {
+func (s *Store) Update(ctx context.Context, e Entry, fn func(*Tx) error) (*ispctl.Model, error) {
+	return s.change(ctx, fn, func(t *Tx) error {
+		if err := t.exec(`INSERT INTO journal (at, actor, operation, object, detail) VALUES (?, ?, ?, ?, ?)`,
+			stamp(t.Now), e.Actor, e.Operation, e.Object, e.Detail); err != nil {
+			return err
+		}
+		if err := t.tx.Commit(); err != nil {
+			return fmt.Errorf("commit: %w", busy(err))
+		}
+		return nil
+	})
+}
+
+// Preview runs fn and returns the model it would leave, if that is valid, and
+// changes nothing.
+func (s *Store) Preview(ctx context.Context, fn func(*Tx) error) (*ispctl.Model, error) {
+	return s.change(ctx, fn, func(*Tx) error { return nil })
+}
+
+func (s *Store) change(ctx context.Context, fn, end func(*Tx) error) (*ispctl.Model, error) {
 	ctx = context.WithoutCancel(ctx)
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", busy(err))
+		return nil, fmt.Errorf("begin: %w", busy(err))
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
 	t := &Tx{ctx: ctx, tx: tx, store: s, Now: time.Now().UTC().Truncate(time.Millisecond)}
 	if err := fn(t); err != nil {
-		return err
+		return nil, err
 	}
 	m, err := t.Model()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := m.Validate(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := t.exec(`INSERT INTO journal (at, actor, operation, object, detail) VALUES (?, ?, ?, ?, ?)`,
-		stamp(t.Now), e.Actor, e.Operation, e.Object, e.Detail); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", busy(err))
-	}
-	return nil
+	return m, end(t)
 }
 
 // Model is the model as the transaction has left it so far.

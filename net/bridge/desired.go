@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"ispctl"
 )
@@ -56,6 +57,12 @@ func Desired(m *ispctl.Model) (State, error) {
 		}
 	}
 	return s, nil
+}
+
+// object is what the link is for, as the model names it: "zone dmz", "vm web1".
+func (l Link) object() string {
+	object, _, _ := strings.Cut(l.Alias, " nic ")
+	return object
 }
 
 // gatewayMAC fixes the bridge's own MAC, which would otherwise follow the

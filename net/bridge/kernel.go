@@ -98,7 +98,7 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 		}
 		if err := k.apply(c); err != nil {
 			failed[c.Link.Name] = true
-			errs = append(errs, &converge.Fault{Object: c.Link.Alias, Err: fmt.Errorf("%s: %w", c, err)})
+			errs = append(errs, &converge.Fault{Object: c.Link.object(), Err: fmt.Errorf("%s: %w", c, err)})
 		}
 	}
 	return errors.Join(errs...)

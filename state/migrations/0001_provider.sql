@@ -45,14 +45,16 @@ CREATE TABLE image (
     built   TEXT    NOT NULL
 ) STRICT;
 
+-- What a VM names is checked by the model's validation, which an absent VM is
+-- past: its zone and plan may go before the last layer has let go of it.
 CREATE TABLE vm (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     uuid     TEXT    NOT NULL UNIQUE,
     name     TEXT    NOT NULL UNIQUE,
-    zone     TEXT    NOT NULL REFERENCES zone (name),
-    plan     TEXT    NOT NULL REFERENCES plan (name),
+    zone     TEXT    NOT NULL,
+    plan     TEXT    NOT NULL,
     template TEXT    NOT NULL,
-    image    TEXT    NOT NULL REFERENCES image (digest),
+    image    TEXT    NOT NULL,
     wanted   TEXT    NOT NULL CHECK (wanted IN ('running', 'stopped', 'absent')),
     created  TEXT    NOT NULL,
     applied  INTEGER NOT NULL
@@ -68,7 +70,7 @@ CREATE TABLE vm_key (
 CREATE TABLE nic (
     vm   INTEGER NOT NULL REFERENCES vm (id) ON DELETE CASCADE,
     idx  INTEGER NOT NULL,
-    zone TEXT    NOT NULL REFERENCES zone (name),
+    zone TEXT    NOT NULL,
     mac  TEXT    NOT NULL UNIQUE,
     tap  TEXT    NOT NULL UNIQUE,
     addr TEXT    NOT NULL,

@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ispctl"
+	"ispctl/converge"
+	"ispctl/images"
+	"ispctl/internal/config"
+	"ispctl/net/bridge"
+	"ispctl/net/firewall"
+	"ispctl/net/nat"
+	"ispctl/net/nft"
+	"ispctl/net/route"
+	"ispctl/operations"
+	"ispctl/state"
+	"ispctl/templates"
+	"ispctl/vm"
+	"ispctl/vm/libvirtd"
+)
+
+// app is what the commands of one command line share: the global flags, and
+// what was opened for them.
+type app struct {
+	streams  Streams
+	rootDir  string
+	format   string
+	lockWait time.Duration
+	yes      bool
+
+	closers []func() error
+}
+
+// RootEnv names the environment variable that stands for --root.
+const RootEnv = "ISPCTL_ROOT"
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ispctl",
+		Short: "One Linux box as a compartmentalised virtual Internet service provider",
+		Example: `  ispctl init --uplink eth0 --address 203.0.113.2/24 --gateway 203.0.113.1
+  ispctl apply -f provider.yaml
+  ispctl vm create web1 --template debian-12 --zone dmz --plan small --ssh-key ~/.ssh/id_ed25519.pub --wait`,
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(a.streams.In)
+	root.SetOut(a.streams.Out)
+	root.SetErr(a.streams.Err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &ispctl.Error{Kind: ispctl.Usage, Cause: err.Error(), Next: "see: " + c.CommandPath() + " --help"}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.rootDir, "root", os.Getenv(RootEnv), "directory that all paths are under (or "+RootEnv+")")
+	flags.DurationVar(&a.lockWait, "lock-timeout", 30*time.Second, "how long to wait for another ispctl at work")
+	root.AddCommand(
+		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.statusCmd(),
+		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneList(), a.zoneShow(), a.zoneDelete()),
+		group("address", "External addresses", a.addressAdd(), a.addressList(), a.addressRemove()),
+		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
+		group("plan", "What a subscriber buys: CPUs, memory, disk", a.planCreate(), a.planList(), a.planShow(), a.planDelete()),
+		group("image", "Immutable disks that VMs are made from", a.imageBuild(), a.imageList(), a.imageRemove()),
+		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
+		group("vm", "Virtual machines", a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(), a.vmStop(), a.vmDestroy()),
+		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
+		a.versionCmd(), a.completionCmd(),
+	)
+	return root
+}
+
+// group is a noun with its verbs.
+func group(noun, short string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: noun, Short: short, Args: cobra.NoArgs,
+		Example: "  " + verbs[0].CommandPath(),
+		RunE: func(c *cobra.Command, args []string) error {
+			return &ispctl.Error{Kind: ispctl.Usage, Object: noun, Cause: "which verb?", Next: "see: ispctl " + noun + " --help"}
+		},
+	}
+	c.AddCommand(verbs...)
+	c.Example = verbs[0].Example
+	c.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return &ispctl.Error{Kind: ispctl.Usage, Object: noun + " " + args[0], Cause: "no such verb", Next: "see: ispctl " + noun + " --help"}
+	}
+	return c
+}
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil {
+			fmt.Fprintln(a.streams.Err, "ispctl:", err)
+		}
+	}
+}
+
+func (a *app) later(closer func() error) { a.closers = append(a.closers, closer) }
+
+func (a *app) paths() ispctl.Paths { return ispctl.Paths{Root: a.rootDir} }
+
+// reader opens what commands that only look at intent need: configuration,
+// database and templates.
+func (a *app) reader(ctx context.Context) (*operations.Provider, ispctl.Installation, error) {
+	inst, err := config.Load(a.paths())
+	if err != nil {
+		return nil, inst, err
+	}
+	p, err := a.open(ctx, inst)
+	return p, inst, err
+}
+
+func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.Provider, error) {
+	set, err := templates.Load(a.paths().Templates())
+	if err != nil {
+		return nil, err
+	}
+	store, err := state.Open(ctx, inst, a.paths())
+	if err != nil {
+		return nil, err
+	}
+	a.later(store.Close)
+	return &operations.Provider{
+		Store: store, Templates: set, Images: &images.Store{Dir: a.paths().Images()}, Paths: a.paths(),
+		Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
+	}, nil
+}
+
+// provider opens everything: it moves the process into the installation's
+// network namespace first, which starts the command line over.
+func (a *app) provider(ctx context.Context) (*operations.Provider, error) {
+	inst, err := config.Load(a.paths())
+	if err != nil {
+		return nil, err
+	}
+	if err := enter(inst); err != nil {
+		return nil, err
+	}
+	p, err := a.open(ctx, inst)
+	if err != nil {
+		return nil, err
+	}
+	hypervisor := libvirtd.Open(inst.Hypervisor, a.paths(), inst)
+	a.later(hypervisor.Close)
+	p.Hypervisor = hypervisor
+	p.Layers, err = a.layers(inst, p.Templates, hypervisor)
+	return p, err
+}
+
+// layers are all layers in the order they are made: the wall stands before the
+// guest's first packet.
+func (a *app) layers(inst ispctl.Installation, set templates.Set, hypervisor *libvirtd.Hypervisor) ([]converge.Layer, error) {
+	links, errLinks := bridge.Open(inst.LinkGroup())
+	wall, errWall := nft.Open(inst.Table(firewall.Layer))
+	translation, errNAT := nft.Open(inst.Table(nat.Layer))
+	routes, errRoutes := route.Open()
+	if err := errors.Join(errLinks, errWall, errNAT, errRoutes); err != nil {
+		return nil, err
+	}
+	a.later(func() error {
+		links.Close()
+		routes.Close()
+		return errors.Join(wall.Close(), translation.Close())
+	})
+	return []converge.Layer{
+		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: a.paths(), Installation: inst.Prefix}),
+		converge.NewLayer("bridge", bridge.Desired, bridge.Diff, links),
+		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
+		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
+		converge.NewLayer("route", route.Desired, route.Diff, routes),
+		converge.NewLayer("domains", vm.Desired(libvirtd.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
+	}, nil
+}
+
+// actor is who asks, for the journal.
+func actor() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprintf("uid %d", os.Getuid())
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"ispctl"
+	"ispctl/internal/netns"
+	"ispctl/vm"
+)
+
+// enteredEnv tells the process that was started over what it has entered.
+const enteredEnv = "ISPCTL_ENTERED"
+
+// enter moves the process to where the installation lives: into its network
+// namespace, and, where libvirt's driver runs inside ispctl and KVM is of no
+// use, into a mount namespace in which /dev/kvm is hidden; libvirt would try it
+// again and again, for seconds each time. A namespace is a thread's, so the
+// process starts itself over from a thread that is inside: then all of it is.
+func enter(inst ispctl.Installation) error {
+	hideKVM := inst.Hypervisor == "embed" && kvmMisleads()
+	place := fmt.Sprintf("netns=%s kvm-hidden=%t", inst.NetNS, hideKVM)
+	if inst.NetNS == "" && !hideKVM || os.Getenv(enteredEnv) == place {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return &ispctl.Error{Kind: ispctl.Permission, Object: "namespace", Cause: "entering one takes root", Next: "run ispctl as root"}
+	}
+	runtime.LockOSThread()
+	if inst.NetNS != "" {
+		if !netns.Exists(inst.NetNS) {
+			return &ispctl.Error{
+				Kind: ispctl.NotFound, Object: fmt.Sprintf("network namespace %q", inst.NetNS), Cause: "is gone",
+				Next: "make it again (ip netns add " + inst.NetNS + ") with its uplink, and run ispctl init and converge",
+			}
+		}
+		if err := netns.Set(inst.NetNS); err != nil {
+			return err
+		}
+	}
+	if hideKVM {
+		if err := hide("/dev/kvm"); err != nil {
+			return err
+		}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("start over: %w", err)
+	}
+	env := append(os.Environ(), enteredEnv+"="+place)
+	return fmt.Errorf("start over: %w", unix.Exec(exe, os.Args, env))
+}
+
+// kvmMisleads reports whether /dev/kvm is there and of no use.
+func kvmMisleads() bool {
+	info, err := os.Stat("/dev/kvm")
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && !vm.KVMUsable()
+}
+
+// hide makes a device vanish from a mount namespace of our own.
+func hide(device string) error {
+	err := errors.Join(
+		unix.Unshare(unix.CLONE_NEWNS),
+		// Mounts made later on the host still show up here: the namespaces in
+		// /run/netns are mounts.
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""),
+		unix.Mount("/dev/null", device, "", unix.MS_BIND, ""),
+	)
+	if err != nil {
+		return fmt.Errorf("hide %s: %w", filepath.Base(device), err)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ispctl"
+	"ispctl/internal/config"
+	"ispctl/internal/netns"
+	"ispctl/net/route"
+	"ispctl/operations"
+)
+
+// hypervisors are short for the URIs of libvirt that most hosts want.
+var hypervisors = map[string]string{"system": "qemu:///system", "embed": "embed"}
+
+func (a *app) initCmd() *cobra.Command {
+	var inst ispctl.Installation
+	var hypervisor, address, gateway, kind string
+	var uplink ispctl.Uplink
+	var services []string
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Write the configuration of this installation and declare its uplink",
+		Example: `  ispctl init --uplink eth0 --address 203.0.113.2/24 --gateway 203.0.113.1
+  ispctl init --root /srv/lab --netns lab --hypervisor embed --uplink eth0 --address 203.0.113.2/24 --gateway 203.0.113.1`,
+		Args: args(0, "no argument"), ValidArgsFunction: nothing,
+		RunE: func(c *cobra.Command, _ []string) error {
+			inst.Hypervisor = hypervisor
+			if uri, short := hypervisors[hypervisor]; short {
+				inst.Hypervisor = uri
+			}
+			if err := inst.Validate(); err != nil {
+				return err
+			}
+			if inst.NetNS != "" && !netns.Exists(inst.NetNS) {
+				return &ispctl.Error{Kind: ispctl.NotFound, Object: fmt.Sprintf("network namespace %q", inst.NetNS), Cause: "is not there", Next: "make it: ip netns add " + inst.NetNS}
+			}
+			if have, err := config.Load(a.paths()); err == nil && have.Prefix != inst.Prefix {
+				return ispctl.Conflicting("installation", have.Prefix, "is here already, and its host objects bear its name; --prefix cannot become %q", inst.Prefix)
+			}
+			listed, err := parseUplink(&uplink, kind, address, gateway, services)
+			if err != nil {
+				return err
+			}
+			if os.Geteuid() != 0 {
+				return &ispctl.Error{Kind: ispctl.Permission, Object: "init", Cause: "changes the host", Next: "run it as root"}
+			}
+			if err := enter(inst); err != nil {
+				return err
+			}
+			return a.runInit(c, inst, uplink, listed)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&inst.Prefix, "prefix", ispctl.DefaultPrefix, "what the names of host objects begin with")
+	f.StringVar(&inst.NetNS, "netns", "", "named network namespace to live in; without it, the host's own")
+	f.StringVar(&hypervisor, "hypervisor", "system", "embed (libvirt's QEMU driver inside ispctl), system (qemu:///system), or a libvirt URI")
+	f.StringVar(&uplink.Interface, "uplink", "", "interface to the provider")
+	f.StringVar(&kind, "uplink-kind", string(ispctl.Routed), "how the provider delivers addresses")
+	f.StringVar(&address, "address", "", "the host's own address on the uplink, with its length; put in place if it is missing")
+	f.StringVar(&gateway, "gateway", "", "the provider's router; becomes the default route if there is none")
+	f.StringSliceVar(&services, "host-service", []string{"22/tcp"}, "what the host itself answers on the uplink, as 22/tcp; may be given again")
+	_ = c.RegisterFlagCompletionFunc("hypervisor", cobra.FixedCompletions([]string{"embed", "system", "test:///default"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// parseUplink reads the uplink's flags.
+func parseUplink(u *ispctl.Uplink, kind, address, gateway string, services []string) ([]ispctl.Service, error) {
+	var err error
+	if address != "" {
+		if u.Address, err = netip.ParsePrefix(address); err != nil {
+			return nil, ispctl.Invalid("uplink", u.Interface, "address %q is not ADDRESS/LENGTH", address)
+		}
+	}
+	if gateway != "" {
+		if u.Gateway, err = parseAddress(gateway); err != nil {
+			return nil, err
+		}
+	}
+	if u.Interface == "" && (address != "" || gateway != "") {
+		return nil, &ispctl.Error{Kind: ispctl.Usage, Object: "init", Cause: "--address and --gateway are the uplink's", Next: "name it with --uplink"}
+	}
+	u.Kind = ispctl.UplinkKind(kind)
+	listed := make([]ispctl.Service, len(services))
+	for i, s := range services {
+		if listed[i], err = ispctl.ParseService(s); err != nil {
+			return nil, err
+		}
+	}
+	return listed, u.Validate()
+}
+
+// runInit does the work, inside the installation's namespace.
+func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, uplink ispctl.Uplink, services []ispctl.Service) error {
+	if uplink.Configured() {
+		routes, err := route.Open()
+		if err != nil {
+			return err
+		}
+		defer routes.Close()
+		done, err := routes.SetUp(uplink)
+		if len(done) > 0 {
+			fmt.Fprintln(a.streams.Err, strings.Join(done, "\n"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := config.Save(a.paths(), inst); err != nil {
+		return err
+	}
+	p, err := a.provider(c.Context())
+	if err != nil {
+		return err
+	}
+	var o operations.Options
+	r, err := p.DeclareHost(c.Context(), uplink, services, o)
+	if err := a.report(r, o, err); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.streams.Err, "configuration written to %s\n", a.paths().Config())
+	return nil
+}

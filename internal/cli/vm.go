@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ispctl/operations"
+)
+
+var vmListing = listing[operations.VMView]{
+	name: func(v operations.VMView) string { return string(v.Name) },
+	columns: []column[operations.VMView]{
+		{"NAME", false, func(v operations.VMView) string { return string(v.Name) }},
+		{"STATE", false, func(v operations.VMView) string { return v.State }},
+		{"ZONE", false, func(v operations.VMView) string { return string(v.Zone) }},
+		{"ADDRESS", false, func(v operations.VMView) string { return strings.Join(v.Addresses, ",") }},
+		{"PLAN", false, func(v operations.VMView) string { return string(v.Plan) }},
+		{"TEMPLATE", false, func(v operations.VMView) string { return string(v.Template) }},
+		{"FORWARDS", true, func(v operations.VMView) string { return forwardsText(v.Forwards) }},
+		{"TAP", true, func(v operations.VMView) string { return v.Tap }},
+		{"MAC", true, func(v operations.VMView) string { return v.MAC }},
+		{"HYPERVISOR", true, func(v operations.VMView) string { return v.Hypervisor }},
+		{"CREATED", true, func(v operations.VMView) string { return v.CreatedAt.Format(time.RFC3339) }},
+		{"PHASES", true, func(v operations.VMView) string { return phasesText(v.Phases) }},
+		{"ERROR", true, func(v operations.VMView) string { return v.Error }},
+	},
+}
+
+func forwardsText(all []operations.ForwardView) string {
+	texts := make([]string, len(all))
+	for i, f := range all {
+		texts[i] = f.Listen + "->" + f.To
+	}
+	return strings.Join(texts, ",")
+}
+
+func phasesText(all []operations.PhaseView) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = fmt.Sprintf("%s +%.3fs", p.Name, p.Seconds)
+	}
+	return strings.Join(texts, ", ")
+}

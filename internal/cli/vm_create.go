@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ispctl"
+	"ispctl/operations"
+)
+
+func (a *app) vmCreate() *cobra.Command {
+	var o operations.Options
+	var spec operations.VMSpec
+	var address string
+	var keyFiles []string
+	var wait, ifNotExists bool
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "create NAME --template T --zone Z --plan P",
+		Short: "Make a VM and start it",
+		Example: `  ispctl vm create web1 --template debian-12 --zone dmz --plan small --ssh-key ~/.ssh/id_ed25519.pub --wait
+  ispctl vm create web2 --template micro --zone dmz --plan small --dry-run`,
+		Args: args(1, "the name of a VM"), ValidArgsFunction: nothing,
+		RunE: func(c *cobra.Command, given []string) error {
+			if err := a.checkFormat(); err != nil {
+				return err
+			}
+			var err error
+			if spec.Name, err = ispctl.ParseName("vm", given[0]); err != nil {
+				return err
+			}
+			if address != "" {
+				if spec.Address, err = parseAddress(address); err != nil {
+					return err
+				}
+			}
+			if spec.SSHKeys, err = readKeys(keyFiles); err != nil {
+				return err
+			}
+			p, err := a.provider(c.Context())
+			if err != nil {
+				return err
+			}
+			r, err := p.CreateVM(c.Context(), spec, ifNotExists, o)
+			if err != nil && r.Changed() && !o.DryRun {
+				err = &ispctl.Error{
+					Kind: ispctl.KindOf(err), Object: fmt.Sprintf("vm %q", spec.Name), Cause: "is made but not up", Err: err,
+					Next: "mend the cause and run: ispctl converge (or give up with: ispctl vm destroy " + given[0] + ")",
+				}
+			}
+			if a.format == "table" {
+				err = a.report(r, o, err)
+			}
+			if err != nil || o.DryRun {
+				return err
+			}
+			if wait {
+				if err := p.WaitSSH(c.Context(), given[0], timeout); err != nil {
+					return err
+				}
+			}
+			if a.format == "table" {
+				return nil
+			}
+			view, err := p.VM(c.Context(), given[0])
+			if err != nil {
+				return err
+			}
+			return vmListing.show(a, view)
+		},
+	}
+	c.Flags().StringVar(&spec.Template, "template", "", "what it is made from (see: ispctl template list)")
+	c.Flags().StringVar(&spec.Zone, "zone", "", "where it lives")
+	c.Flags().StringVar(&spec.Plan, "plan", "", "how large it is")
+	c.Flags().StringVar(&address, "address", "", "its address in the zone; without it the lowest free one")
+	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys that may log in; may be given again")
+	c.Flags().BoolVar(&wait, "wait", false, "wait until its SSH server answers")
+	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait")
+	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
+	dryRunFlag(c, &o)
+	a.outputFlag(c)
+	required(c, "template", "zone", "plan")
+	_ = c.RegisterFlagCompletionFunc("template", a.completeTemplates)
+	_ = c.RegisterFlagCompletionFunc("zone", a.complete(zoneNames))
+	_ = c.RegisterFlagCompletionFunc("plan", a.complete(planNames))
+	return c
+}
+
+// maxKeyFile is far more than any authorized_keys needs.
+const maxKeyFile = 1 << 20
+
+// readKeys reads public keys, one a line as in authorized_keys, without
+// options.
+func readKeys(files []string) ([]string, error) {
+	var keys []string
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, &ispctl.Error{Kind: ispctl.Usage, Object: "ssh key file", Err: err}
+		}
+		if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
+			return nil, ispctl.Invalid("ssh key file", file, "is no regular file of at most 1 MiB")
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, &ispctl.Error{Kind: ispctl.Usage, Object: "ssh key file", Err: err}
+		}
+		before := len(keys)
+		n := 0
+		for line := range strings.Lines(string(data)) {
+			n++
+			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			key, err := ispctl.ParseSSHKey(line)
+			if err != nil {
+				return nil, &ispctl.Error{Kind: ispctl.Usage, Object: fmt.Sprintf("%s:%d", file, n), Err: err, Next: "give the public half, FILE.pub"}
+			}
+			keys = append(keys, key)
+		}
+		if len(keys) == before {
+			return nil, ispctl.Invalid("ssh key file", file, "holds no key")
+		}
+	}
+	return keys, nil
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"strconv"
+
+	"ispctl"
+	"ispctl/operations"
+)
+
+var zoneListing = listing[operations.ZoneView]{
+	name: func(z operations.ZoneView) string { return string(z.Name) },
+	columns: []column[operations.ZoneView]{
+		{"NAME", false, func(z operations.ZoneView) string { return string(z.Name) }},
+		{"PREFIX", false, func(z operations.ZoneView) string { return z.Prefix }},
+		{"GATEWAY", true, func(z operations.ZoneView) string { return z.Gateway }},
+		{"BRIDGE", true, func(z operations.ZoneView) string { return z.Bridge }},
+		{"VLAN", true, func(z operations.ZoneView) string { return number(z.VLAN) }},
+		{"EGRESS", false, func(z operations.ZoneView) string { return strconv.FormatBool(z.Egress) }},
+		{"SNAT", false, func(z operations.ZoneView) string { return z.SNAT }},
+		{"VMS", false, func(z operations.ZoneView) string { return join(z.VMs) }},
+	},
+}
+
+// number is a number, or nothing for zero.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func size(bytes int64) string { return ispctl.Size(bytes).String() }

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"net/netip"
+
+	"github.com/spf13/cobra"
+
+	"ispctl"
+	"ispctl/operations"
+)
+
+func (a *app) zoneCreate() *cobra.Command {
+	var o operations.Options
+	var prefix, snat string
+	var egress, ifNotExists bool
+	c := &cobra.Command{
+		Use:   "create NAME --prefix A/LEN",
+		Short: "Make a zone: a bridge with a gateway, closed to every other zone",
+		Example: `  ispctl zone create dmz --prefix 10.10.0.0/24 --snat 203.0.113.10
+  ispctl zone create mail --prefix 10.20.0.0/24
+  ispctl zone create lab --prefix 10.30.0.0/24 --egress --dry-run`,
+		Args: args(1, "the name of a zone"), ValidArgsFunction: nothing,
+		RunE: func(c *cobra.Command, given []string) error {
+			name, err := ispctl.ParseName("zone", given[0])
+			if err != nil {
+				return err
+			}
+			z := ispctl.Zone{Name: name}
+			if z.Prefix, err = netip.ParsePrefix(prefix); err != nil {
+				return ispctl.Invalid("zone", given[0], "prefix %q is not ADDRESS/LENGTH", prefix)
+			}
+			if snat != "" {
+				if z.SNAT, err = netip.ParseAddr(snat); err != nil {
+					return ispctl.Invalid("zone", given[0], "snat %q is no IP address", snat)
+				}
+			}
+			// A source NAT address is only of use to traffic that goes out.
+			z.Egress = snat != ""
+			if c.Flags().Changed("egress") {
+				z.Egress = egress
+			}
+			p, err := a.provider(c.Context())
+			if err != nil {
+				return err
+			}
+			r, err := p.CreateZone(c.Context(), z, ifNotExists, o)
+			return a.report(r, o, err)
+		},
+	}
+	c.Flags().StringVar(&prefix, "prefix", "", "IPv4 prefix; its first address is the gateway")
+	c.Flags().StringVar(&snat, "snat", "", "external address that the zone's traffic goes out with (implies --egress)")
+	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
+	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
+	dryRunFlag(c, &o)
+	required(c, "prefix")
+	_ = c.RegisterFlagCompletionFunc("snat", a.complete(addressNames))
+	return c
+}

@@ -1,0 +1,221 @@
+package operations
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"ispctl"
+	"ispctl/operations/document"
+	"ispctl/state"
+	"ispctl/templates"
+)
+
+// applier brings intent to a document within one transaction, and says what it
+// changed: + made, ~ changed, - removed.
+type applier struct {
+	tx        *state.Tx
+	doc       *document.Document
+	templates templates.Set
+	prune     bool
+
+	have *ispctl.Model // before
+	said []string
+}
+
+// run goes through the document so that what is referred to comes first: made
+// in this order, removed in the reverse.
+func (a *applier) run() error {
+	var err error
+	if a.have, err = a.tx.Model(); err != nil {
+		return err
+	}
+	if err := a.dangling(); err != nil {
+		return err
+	}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.plans, a.vms, a.forwards}
+	if a.prune {
+		// A forward in the way of another's VM goes first of all.
+		steps = append([]func() error{a.pruneForwards}, steps...)
+		steps = append(steps, a.pruneVMs, a.prunePlans, a.pruneZones, a.pruneAddresses)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) say(format string, args ...any) {
+	a.said = append(a.said, fmt.Sprintf(format, args...))
+}
+
+// dangling finds names that neither the document nor the database has.
+func (a *applier) dangling() error {
+	d, m := a.doc, a.have
+	var errs []error
+	check := func(at document.At, err error) {
+		if err != nil {
+			errs = append(errs, d.Error(at, err))
+		}
+	}
+	addresses := names(d.Addresses, func(x document.Address) string { return x.Addr.String() }, m.Addresses, func(x ispctl.Address) string { return x.Addr.String() })
+	zones := names(d.Zones, func(x document.Zone) string { return string(x.Name) }, m.Zones, func(x ispctl.Zone) string { return string(x.Name) })
+	plans := names(d.Plans, func(x document.Plan) string { return string(x.Name) }, m.Plans, func(x ispctl.Plan) string { return string(x.Name) })
+	vms := names(d.VMs, func(x document.VM) string { return string(x.Name) }, m.Guests(), func(x ispctl.VM) string { return string(x.Name) })
+	for _, z := range d.Zones {
+		if z.SNAT.IsValid() {
+			check(z.SNATAt, known("address", z.SNAT.String(), addresses))
+		}
+	}
+	for _, vm := range d.VMs {
+		_, err := a.templates.Get(vm.Template)
+		check(vm.TemplateAt, err)
+		check(vm.ZoneAt, known("zone", vm.Zone, zones))
+		check(vm.PlanAt, known("plan", vm.Plan, plans))
+	}
+	for _, f := range d.Forwards {
+		check(f.ListenAt, known("address", f.Listen.Addr.String(), addresses))
+		check(f.ToAt, known("vm", string(f.VM), vms))
+	}
+	return errors.Join(errs...)
+}
+
+// names are those in the document and those in the database, sorted.
+func names[D, M any](doc []D, docName func(D) string, have []M, haveName func(M) string) []string {
+	var all []string
+	for _, one := range doc {
+		all = append(all, docName(one))
+	}
+	for _, one := range have {
+		all = append(all, haveName(one))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func known(kind, name string, have []string) error {
+	if slices.Contains(have, name) {
+		return nil
+	}
+	return ispctl.NotFoundError(kind, name, have)
+}
+
+func (a *applier) uplink() error {
+	want := a.doc.Uplink
+	if want == nil {
+		return nil
+	}
+	u := *want
+	if !u.Address.IsValid() && u.Interface == a.have.Uplink.Interface {
+		u.Address = a.have.Uplink.Address // a fact about the host; init found it out
+	}
+	if u == a.have.Uplink {
+		return nil
+	}
+	sign := "~"
+	if !a.have.Uplink.Configured() {
+		sign = "+"
+	}
+	a.say("%s uplink %s %s", sign, u.Interface, u.Kind)
+	return a.tx.PutUplink(u)
+}
+
+func (a *applier) hostServices() error {
+	if a.doc.HostServices == nil {
+		return nil
+	}
+	want := slices.Clone(*a.doc.HostServices)
+	slices.SortFunc(want, compareServices)
+	want = slices.Compact(want)
+	if slices.Equal(want, a.have.HostServices) {
+		return nil
+	}
+	a.say("~ host services %v", want)
+	return a.tx.SetHostServices(want)
+}
+
+func (a *applier) addresses() error {
+	for _, want := range a.doc.Addresses {
+		if _, err := a.have.Address(want.Addr); err == nil {
+			continue
+		}
+		a.say("+ address %s", want.Addr)
+		if err := a.tx.PutAddress(ispctl.Address{Addr: want.Addr, Applied: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) zones() error {
+	for _, one := range a.doc.Zones {
+		want := one.Zone
+		have, err := a.have.Zone(string(want.Name))
+		want.ID, want.Applied = have.ID, err != nil || have.Applied
+		switch {
+		case err != nil:
+			a.say("+ zone %s %s", want.Name, want.Prefix)
+		case want == have:
+			continue
+		default:
+			a.say("~ zone %s %s", want.Name, changes(
+				field{"prefix", have.Prefix, want.Prefix}, field{"vlan", have.VLAN, want.VLAN},
+				field{"snat", addrOrNone(have.SNAT), addrOrNone(want.SNAT)}, field{"egress", have.Egress, want.Egress}))
+		}
+		if err := a.tx.PutZone(want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) plans() error {
+	for _, one := range a.doc.Plans {
+		want := one.Plan
+		have, err := a.have.Plan(string(want.Name))
+		want.Applied = err != nil || have.Applied
+		switch {
+		case err != nil:
+			a.say("+ plan %s cpus %d memory %s disk %s", want.Name, want.CPUs, want.Memory, want.Disk)
+		case want == have:
+			continue
+		default:
+			a.say("~ plan %s %s", want.Name, changes(
+				field{"cpus", have.CPUs, want.CPUs}, field{"memory", have.Memory, want.Memory}, field{"disk", have.Disk, want.Disk}))
+		}
+		if err := a.tx.PutPlan(want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) forwards() error {
+	for _, one := range a.doc.Forwards {
+		want := one.Forward
+		have, err := a.have.Forward(want.Listen)
+		want.ID, want.Applied = have.ID, err != nil || have.Applied
+		switch {
+		case err != nil:
+			a.say("+ forward %s to %s", want.Listen, want.To())
+		case want == have:
+			continue
+		default:
+			a.say("~ forward %s %s", want.Listen, changes(field{"to", have.To(), want.To()}))
+		}
+		if err := a.tx.PutForward(want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addrOrNone(a netip.Addr) string {
+	if !a.IsValid() {
+		return "none"
+	}
+	return a.String()
+}

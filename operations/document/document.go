@@ -1,0 +1,123 @@
+// Package document is the file that `ispctl apply -f` reads and `ispctl export`
+// writes: a whole provider as YAML. It is pure: text to values with the place
+// of each in the file, and back.
+//
+// Decoding is strict. An unknown or repeated key, a value of the wrong kind, a
+// bad name or address, an alias: each is an error that reads
+// `FILE:LINE:COLUMN: REASON`, all of them are reported at once, and nothing of
+// a document with errors is used.
+package document
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"ispctl"
+)
+
+// Version is the one version of the format.
+const Version = 1
+
+// At is a place in the file, counted from one.
+type At struct{ Line, Column int }
+
+// Document is a provider as its operator wrote it down. What the file does not
+// mention is not in it.
+type Document struct {
+	File string
+
+	Uplink       *ispctl.Uplink
+	UplinkAt     At
+	HostServices *[]ispctl.Service
+	Addresses    []Address
+	Zones        []Zone
+	Plans        []Plan
+	VMs          []VM
+	Forwards     []Forward
+}
+
+// Address is an external address.
+type Address struct {
+	At
+	Addr netip.Addr
+}
+
+// Zone is a zone.
+type Zone struct {
+	At, SNATAt At
+	ispctl.Zone
+}
+
+// Plan is a plan.
+type Plan struct {
+	At
+	ispctl.Plan
+}
+
+// VM is a VM as it is asked for.
+type VM struct {
+	At, TemplateAt, ZoneAt, PlanAt At
+
+	Name     ispctl.Name
+	Template string
+	Zone     string
+	Plan     string
+	SSHKeys  *[]string     // nil: not mentioned
+	Address  netip.Addr    // invalid: not mentioned
+	State    ispctl.Wanted // empty: not mentioned
+}
+
+// Forward is a forward.
+type Forward struct {
+	At, ListenAt, ToAt At
+	ispctl.Forward
+}
+
+// Error is a usage error at a place in the file.
+func (d *Document) Error(at At, err error) error { return errorAt(d.File, at, err) }
+
+// Place gives an error about an object of the document its place in the file,
+// and keeps its kind. One about anything else is returned as it is.
+func (d *Document) Place(err error) error {
+	e, ok := errors.AsType[*ispctl.Error](err)
+	if !ok {
+		return err
+	}
+	at, ok := d.places()[e.Object]
+	if !ok {
+		return err
+	}
+	return &ispctl.Error{Kind: e.Kind, Cause: fmt.Sprintf("%s:%d:%d", d.File, at.Line, at.Column), Err: err}
+}
+
+// places is where each object stands, by the way errors name it.
+func (d *Document) places() map[string]At {
+	places := map[string]At{}
+	for _, z := range d.Zones {
+		places[fmt.Sprintf("zone %q", z.Name)] = z.At
+	}
+	for _, a := range d.Addresses {
+		places[fmt.Sprintf("address %q", a.Addr)] = a.At
+	}
+	for _, p := range d.Plans {
+		places[fmt.Sprintf("plan %q", p.Name)] = p.At
+	}
+	for _, vm := range d.VMs {
+		places[fmt.Sprintf("vm %q", vm.Name)] = vm.At
+	}
+	for _, f := range d.Forwards {
+		places[fmt.Sprintf("forward %q", f.Listen)] = f.At
+	}
+	if d.Uplink != nil {
+		places[fmt.Sprintf("uplink %q", d.Uplink.Interface)] = d.UplinkAt
+	}
+	return places
+}
+
+func errorAt(file string, at At, err error) error {
+	return &ispctl.Error{
+		Kind:  ispctl.Usage,
+		Cause: fmt.Sprintf("%s:%d:%d", file, max(at.Line, 1), max(at.Column, 1)), Err: err,
+	}
+}

@@ -1,0 +1,106 @@
+package document
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+
+	"ispctl"
+)
+
+// The shapes that Export writes; their tags are the keys that Parse reads.
+type (
+	outDocument struct {
+		Version   int          `yaml:"version"`
+		Uplink    *outUplink   `yaml:"uplink,omitempty"`
+		Host      *outHost     `yaml:"host,omitempty"`
+		Addresses []string     `yaml:"addresses,omitempty"`
+		Zones     []outZone    `yaml:"zones,omitempty"`
+		Plans     []outPlan    `yaml:"plans,omitempty"`
+		VMs       []outVM      `yaml:"vms,omitempty"`
+		Forwards  []outForward `yaml:"forwards,omitempty"`
+	}
+	outUplink struct {
+		Interface string `yaml:"interface"`
+		Kind      string `yaml:"kind"`
+		Address   string `yaml:"address,omitempty"`
+		Gateway   string `yaml:"gateway,omitempty"`
+	}
+	outHost struct {
+		Services []string `yaml:"services"`
+	}
+	outZone struct {
+		Name   string `yaml:"name"`
+		Prefix string `yaml:"prefix"`
+		VLAN   int    `yaml:"vlan,omitempty"`
+		SNAT   string `yaml:"snat,omitempty"`
+		Egress bool   `yaml:"egress"`
+	}
+	outPlan struct {
+		Name   string `yaml:"name"`
+		CPUs   int    `yaml:"cpus"`
+		Memory string `yaml:"memory"`
+		Disk   string `yaml:"disk"`
+	}
+	outVM struct {
+		Name     string   `yaml:"name"`
+		Template string   `yaml:"template"`
+		Zone     string   `yaml:"zone"`
+		Plan     string   `yaml:"plan"`
+		Address  string   `yaml:"address,omitempty"`
+		State    string   `yaml:"state"`
+		SSHKeys  []string `yaml:"ssh_keys"`
+	}
+	outForward struct {
+		Listen string `yaml:"listen"`
+		To     string `yaml:"to"`
+	}
+)
+
+// Export writes a model down, so that applying the text to it changes nothing.
+func Export(m *ispctl.Model) ([]byte, error) {
+	out := outDocument{Version: Version, Host: &outHost{Services: []string{}}}
+	if u := m.Uplink; u.Configured() {
+		out.Uplink = &outUplink{Interface: u.Interface, Kind: string(u.Kind)}
+		if u.Address.IsValid() {
+			out.Uplink.Address = u.Address.String()
+		}
+		if u.Gateway.IsValid() {
+			out.Uplink.Gateway = u.Gateway.String()
+		}
+	}
+	for _, s := range m.HostServices {
+		out.Host.Services = append(out.Host.Services, s.String())
+	}
+	for _, a := range m.Addresses {
+		out.Addresses = append(out.Addresses, a.Addr.String())
+	}
+	for _, z := range m.Zones {
+		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), VLAN: z.VLAN, Egress: z.Egress}
+		if z.SNAT.IsValid() {
+			zone.SNAT = z.SNAT.String()
+		}
+		out.Zones = append(out.Zones, zone)
+	}
+	for _, p := range m.Plans {
+		out.Plans = append(out.Plans, outPlan{Name: string(p.Name), CPUs: p.CPUs, Memory: p.Memory.String(), Disk: p.Disk.String()})
+	}
+	for _, vm := range m.Guests() {
+		one := outVM{
+			Name: string(vm.Name), Template: string(vm.Template), Zone: string(vm.Zone), Plan: string(vm.Plan),
+			State: string(vm.Wanted), SSHKeys: append([]string{}, vm.SSHKeys...),
+		}
+		if len(vm.NICs) > 0 {
+			one.Address = vm.NICs[0].Addr.String()
+		}
+		out.VMs = append(out.VMs, one)
+	}
+	for _, f := range m.Forwards {
+		out.Forwards = append(out.Forwards, outForward{Listen: f.Listen.String(), To: f.To()})
+	}
+	text, err := yaml.Dump(out)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,208 @@
+package document
+
+import (
+	"errors"
+	"net/netip"
+
+	"go.yaml.in/yaml/v4"
+
+	"ispctl"
+)
+
+// MaxBytes is the largest document that is read.
+const MaxBytes = 16 << 20
+
+// Parse reads a document. The file's name is for messages.
+func Parse(file string, data []byte) (*Document, error) {
+	if len(data) > MaxBytes {
+		return nil, errorAt(file, At{}, errors.New("the file is larger than 16 MiB"))
+	}
+	p := &parser{file: file}
+	doc := &Document{File: file}
+	root, err := p.root(data)
+	if err != nil {
+		return nil, err
+	}
+	version := 0
+	p.mapping(root, fields{
+		"version": func(n *yaml.Node) { version = p.integer(n) },
+		"uplink":  func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n), at(n) },
+		"host":    func(n *yaml.Node) { doc.HostServices = p.host(n) },
+		"addresses": func(n *yaml.Node) {
+			p.each(n, func(n *yaml.Node) { doc.Addresses = append(doc.Addresses, Address{at(n), p.addr(n)}) })
+		},
+		"zones": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Zones = append(doc.Zones, p.zone(n)) }) },
+		"plans": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Plans = append(doc.Plans, p.plan(n)) }) },
+		"vms":   func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.VMs = append(doc.VMs, p.vm(n)) }) },
+		"forwards": func(n *yaml.Node) {
+			p.each(n, func(n *yaml.Node) { doc.Forwards = append(doc.Forwards, p.forward(n)) })
+		},
+	}, "version")
+	if version != Version && len(p.errs) == 0 {
+		p.fail(root, "version %d is not known; this ispctl reads version %d", version, Version)
+	}
+	p.unique(doc)
+	return doc, errors.Join(p.errs...)
+}
+
+func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
+	u := &ispctl.Uplink{Kind: ispctl.Routed}
+	p.mapping(n, fields{
+		"interface": func(n *yaml.Node) { u.Interface = p.text(n) },
+		"kind":      func(n *yaml.Node) { u.Kind = ispctl.UplinkKind(p.text(n)) },
+		"address":   func(n *yaml.Node) { u.Address = p.prefix(n) },
+		"gateway":   func(n *yaml.Node) { u.Gateway = p.addr(n) },
+	}, "interface")
+	p.check(n, u.Validate())
+	return u
+}
+
+func (p *parser) host(n *yaml.Node) *[]ispctl.Service {
+	services := []ispctl.Service{}
+	p.mapping(n, fields{
+		"services": func(n *yaml.Node) {
+			p.each(n, func(n *yaml.Node) {
+				s, err := ispctl.ParseService(p.text(n))
+				p.check(n, err)
+				services = append(services, s)
+			})
+		},
+	}, "services")
+	return &services
+}
+
+func (p *parser) zone(n *yaml.Node) Zone {
+	z := Zone{At: at(n)}
+	egress := (*bool)(nil)
+	p.mapping(n, fields{
+		"name":   func(n *yaml.Node) { z.Name = p.name("zone", n) },
+		"prefix": func(n *yaml.Node) { z.Prefix = p.prefix(n) },
+		"vlan":   func(n *yaml.Node) { z.VLAN = p.integer(n) },
+		"snat":   func(n *yaml.Node) { z.SNAT, z.SNATAt = p.addr(n), at(n) },
+		"egress": func(n *yaml.Node) { b := p.boolean(n); egress = &b },
+	}, "name", "prefix")
+	// A source NAT address is only of use to traffic that goes out.
+	z.Egress = z.SNAT.IsValid()
+	if egress != nil {
+		z.Egress = *egress
+	}
+	if z.Prefix.IsValid() {
+		p.check(n, z.Validate())
+	}
+	return z
+}
+
+func (p *parser) plan(n *yaml.Node) Plan {
+	plan := Plan{At: at(n)}
+	before := len(p.errs)
+	p.mapping(n, fields{
+		"name":   func(n *yaml.Node) { plan.Name = p.name("plan", n) },
+		"cpus":   func(n *yaml.Node) { plan.CPUs = p.integer(n) },
+		"memory": func(n *yaml.Node) { plan.Memory = p.size(n) },
+		"disk":   func(n *yaml.Node) { plan.Disk = p.size(n) },
+	}, "name", "cpus", "memory", "disk")
+	if len(p.errs) == before {
+		p.check(n, plan.Validate())
+	}
+	return plan
+}
+
+func (p *parser) vm(n *yaml.Node) VM {
+	vm := VM{At: at(n)}
+	p.mapping(n, fields{
+		"name":     func(n *yaml.Node) { vm.Name = p.name("vm", n) },
+		"template": func(n *yaml.Node) { vm.Template, vm.TemplateAt = string(p.name("template", n)), at(n) },
+		"zone":     func(n *yaml.Node) { vm.Zone, vm.ZoneAt = string(p.name("zone", n)), at(n) },
+		"plan":     func(n *yaml.Node) { vm.Plan, vm.PlanAt = string(p.name("plan", n)), at(n) },
+		"address":  func(n *yaml.Node) { vm.Address = p.addr(n) },
+		"state": func(n *yaml.Node) {
+			vm.State = ispctl.Wanted(p.text(n))
+			if vm.State != ispctl.Running && vm.State != ispctl.Stopped {
+				p.fail(n, "state %q is not running or stopped", vm.State)
+			}
+		},
+		"ssh_keys": func(n *yaml.Node) {
+			keys := []string{}
+			p.each(n, func(n *yaml.Node) {
+				key, err := ispctl.ParseSSHKey(p.text(n))
+				p.check(n, err)
+				keys = append(keys, key)
+			})
+			vm.SSHKeys = &keys
+		},
+	}, "name", "template", "zone", "plan")
+	return vm
+}
+
+func (p *parser) forward(n *yaml.Node) Forward {
+	f := Forward{At: at(n)}
+	p.mapping(n, fields{
+		"listen": func(n *yaml.Node) {
+			l, err := ispctl.ParseListen(p.text(n))
+			p.check(n, err)
+			f.Listen, f.ListenAt = l, at(n)
+		},
+		"to": func(n *yaml.Node) {
+			vm, port, err := ispctl.ParseForwardTarget(p.text(n))
+			p.check(n, err)
+			f.VM, f.Port, f.ToAt = vm, port, at(n)
+		},
+	}, "listen", "to")
+	return f
+}
+
+// unique refuses what is written down twice.
+func (p *parser) unique(d *Document) {
+	seen := map[string]At{}
+	once := func(at At, what string) {
+		if first, twice := seen[what]; twice {
+			p.errs = append(p.errs, errorAt(p.file, at, ispctl.Conflicting("", "", "%s is in line %d already", what, first.Line)))
+			return
+		}
+		seen[what] = at
+	}
+	for _, a := range d.Addresses {
+		once(a.At, "address "+a.Addr.String())
+	}
+	for _, z := range d.Zones {
+		once(z.At, "zone "+string(z.Name))
+	}
+	for _, plan := range d.Plans {
+		once(plan.At, "plan "+string(plan.Name))
+	}
+	for _, vm := range d.VMs {
+		once(vm.At, "vm "+string(vm.Name))
+	}
+	for _, f := range d.Forwards {
+		once(f.At, "forward "+f.Listen.String())
+	}
+}
+
+func (p *parser) addr(n *yaml.Node) netip.Addr {
+	a, err := netip.ParseAddr(p.text(n))
+	if err != nil || a.Zone() != "" {
+		p.fail(n, "%q is no IP address", n.Value)
+		return netip.Addr{}
+	}
+	return a
+}
+
+func (p *parser) prefix(n *yaml.Node) netip.Prefix {
+	prefix, err := netip.ParsePrefix(p.text(n))
+	if err != nil {
+		p.fail(n, "%q is not ADDRESS/LENGTH", n.Value)
+	}
+	return prefix
+}
+
+func (p *parser) name(kind string, n *yaml.Node) ispctl.Name {
+	name, err := ispctl.ParseName(kind, p.text(n))
+	p.check(n, err)
+	return name
+}
+
+func (p *parser) size(n *yaml.Node) ispctl.Size {
+	s, err := ispctl.ParseSize(p.text(n))
+	p.check(n, err)
+	return s
+}

@@ -1,0 +1,62 @@
+package operations
+
+import (
+	"context"
+
+	"ispctl"
+	"ispctl/state"
+)
+
+// AddForward carries a port of an external address to a port of a VM. A port
+// that is carried elsewhere is a conflict; the same forward again is, unless
+// ifNotExists.
+func (p *Provider) AddForward(ctx context.Context, f ispctl.Forward, ifNotExists bool, o Options) (Result, error) {
+	return p.change(ctx, o, state.Entry{Operation: "forward add", Object: "forward " + f.Listen.String(), Detail: f.To()},
+		func(tx *state.Tx) ([]string, error) {
+			m, err := tx.Model()
+			if err != nil {
+				return nil, err
+			}
+			if _, err := m.VM(string(f.VM)); err != nil {
+				return nil, err
+			}
+			if _, err := m.Address(f.Listen.Addr); err != nil {
+				return nil, err
+			}
+			if have, err := m.Forward(f.Listen); err == nil {
+				if have.To() != f.To() {
+					return nil, ispctl.Conflicting("forward", f.Listen.String(), "is carried to %s already", have.To())
+				}
+				return nil, exists("forward", f.Listen.String(), ifNotExists)
+			}
+			return []string{"+ forward " + f.Listen.String() + " to " + f.To()}, tx.PutForward(f)
+		})
+}
+
+// RemoveForward ends a forward. Connections that are up go on until they end.
+func (p *Provider) RemoveForward(ctx context.Context, l ispctl.Listen, ifExists bool, o Options) (Result, error) {
+	return p.change(ctx, o, state.Entry{Operation: "forward remove", Object: "forward " + l.String()},
+		func(tx *state.Tx) ([]string, error) {
+			m, err := tx.Model()
+			if err != nil {
+				return nil, err
+			}
+			if _, err := m.Forward(l); err != nil {
+				return nil, missing(err, ifExists)
+			}
+			return []string{"- forward " + l.String()}, tx.DeleteForward(l)
+		})
+}
+
+// Forwards lists the forwards.
+func (p *Provider) Forwards(ctx context.Context) ([]ForwardView, error) {
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]ForwardView, len(m.Forwards))
+	for i, f := range m.Forwards {
+		views[i] = viewForward(m, f)
+	}
+	return views, nil
+}

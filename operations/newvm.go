@@ -1,0 +1,98 @@
+package operations
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+
+	"ispctl"
+	"ispctl/state"
+	"ispctl/templates"
+	"ispctl/zones"
+)
+
+// VMSpec is what is asked for when a VM is made.
+type VMSpec struct {
+	Name     ispctl.Name
+	Template string
+	Zone     string
+	Plan     string
+	SSHKeys  []string
+	Address  netip.Addr // invalid: the lowest free one of the zone
+	Applied  bool
+}
+
+// maker makes VMs within one transaction: it keeps track of the addresses it
+// has handed out.
+type maker struct {
+	tx        *state.Tx
+	model     *ispctl.Model
+	templates templates.Set
+	addresses map[ispctl.Name]*zones.Allocator
+}
+
+func newMaker(tx *state.Tx, m *ispctl.Model, set templates.Set) *maker {
+	return &maker{tx: tx, model: m, templates: set, addresses: map[ispctl.Name]*zones.Allocator{}}
+}
+
+// create looks up what the spec names, reserves what the VM will be known by,
+// and inserts it.
+func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
+	t, err := mk.templates.Get(spec.Template)
+	if err != nil {
+		return ispctl.VM{}, err
+	}
+	zone, err := mk.model.Zone(spec.Zone)
+	if err != nil {
+		return ispctl.VM{}, err
+	}
+	plan, err := mk.model.Plan(spec.Plan)
+	if err != nil {
+		return ispctl.VM{}, err
+	}
+	image, err := mk.model.Image(string(t.Image))
+	if err != nil {
+		return ispctl.VM{}, &ispctl.Error{
+			Kind: ispctl.NotFound, Object: fmt.Sprintf("template %q", t.Name), Cause: fmt.Sprintf("its image %q has not been built", t.Image),
+			Next: "run: ispctl image build " + string(t.Image),
+		}
+	}
+	addr, err := mk.address(zone, spec)
+	if err != nil {
+		return ispctl.VM{}, err
+	}
+	return mk.tx.InsertVM(ispctl.VM{
+		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest,
+		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied,
+		NICs: []ispctl.NIC{{Zone: zone.Name, MAC: newMAC(), Addr: addr}},
+	})
+}
+
+func (mk *maker) address(zone ispctl.Zone, spec VMSpec) (netip.Addr, error) {
+	a := mk.addresses[zone.Name]
+	if a == nil {
+		a = zones.NewAllocator(mk.model, zone)
+		mk.addresses[zone.Name] = a
+	}
+	if !spec.Address.IsValid() {
+		return a.Next(spec.Name)
+	}
+	return spec.Address, a.Take(spec.Name, spec.Address)
+}
+
+// newUUID is a random one (RFC 9562, version 4).
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// newMAC is a random locally administered unicast address (IEEE 802, 8.4). A
+// clash of two is refused by the database.
+func newMAC() string {
+	var b [5]byte
+	rand.Read(b[:]) // never fails, see crypto/rand
+	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4])
+}

@@ -1,0 +1,71 @@
+// Package operations is what the commands do: one function per operation on
+// intent. Each takes the host lock, changes intent in one transaction, and
+// converges. The command line parses and prints around them; an HTTP API would
+// call the same functions.
+package operations
+
+import (
+	"context"
+	"time"
+
+	"ispctl"
+	"ispctl/converge"
+	"ispctl/images"
+	"ispctl/state"
+	"ispctl/templates"
+)
+
+// Hypervisor tells what has become of a domain.
+type Hypervisor interface {
+	// State is running, paused, stopped or crashed.
+	State(ctx context.Context, uuid string) (string, error)
+}
+
+// Provider is one installation with all that its operations need. The command
+// line opens one; nothing in it is a global.
+type Provider struct {
+	Store      *state.Store
+	Layers     []converge.Layer
+	Hypervisor Hypervisor
+	Images     *images.Store
+	Templates  templates.Set
+	Paths      ispctl.Paths
+
+	Actor    string        // who asks, for the journal
+	LockWait time.Duration // how long to wait for another ispctl
+	Progress func(Progress)
+}
+
+// Progress is one step of something that takes time.
+type Progress struct {
+	Object string // `vm web1`; may be empty
+	Phase  string // disk, network, boot, ssh, packages, ...
+	Text   string
+	Done   bool
+	Took   time.Duration // of a phase that is done
+}
+
+func (p *Provider) progress(e Progress) {
+	if p.Progress != nil {
+		p.Progress(e)
+	}
+}
+
+// Options are common to the operations that change something.
+type Options struct {
+	DryRun bool // find out what it would take, and change nothing
+}
+
+// Result is what an operation came to.
+type Result struct {
+	Intent  []string          // what changed in intent, a line each
+	Changes []converge.Change // what was, or under DryRun would be, done to the host
+}
+
+// Changed reports whether there was anything to do.
+func (r Result) Changed() bool { return len(r.Intent)+len(r.Changes) > 0 }
+
+// lock takes the host lock.
+func (p *Provider) lock(ctx context.Context) (func() error, error) {
+	return state.Lock(ctx, p.Paths, p.LockWait)
+}

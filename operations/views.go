@@ -1,0 +1,139 @@
+package operations
+
+import (
+	"time"
+
+	"ispctl"
+)
+
+// The views are what `-o json` prints. Scripts depend on the names: once
+// shipped they stay, and later work only adds. Times are RFC 3339 UTC, sizes
+// bytes.
+
+// ZoneView is a zone as scripts see it.
+type ZoneView struct {
+	Name    ispctl.Name   `json:"name"`
+	Bridge  string        `json:"bridge"`
+	VLAN    int           `json:"vlan"`
+	Prefix  string        `json:"prefix"`
+	Gateway string        `json:"gateway"`
+	SNAT    string        `json:"snat"`
+	Egress  bool          `json:"egress"`
+	VMs     []ispctl.Name `json:"vms"`
+}
+
+func viewZone(m *ispctl.Model, z ispctl.Zone) ZoneView {
+	return ZoneView{
+		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
+		SNAT: addrText(z.SNAT), Egress: z.Egress, VMs: list(m.VMsIn(z.Name)),
+	}
+}
+
+// AddressView is an external address as scripts see it.
+type AddressView struct {
+	Address  string        `json:"address"`
+	Zones    []ispctl.Name `json:"zones"`    // zones that go out with it
+	Forwards []string      `json:"forwards"` // outside ends on it
+}
+
+func viewAddress(m *ispctl.Model, a ispctl.Address) AddressView {
+	v := AddressView{Address: a.Addr.String(), Zones: []ispctl.Name{}, Forwards: []string{}}
+	for _, z := range m.Zones {
+		if z.SNAT == a.Addr {
+			v.Zones = append(v.Zones, z.Name)
+		}
+	}
+	for _, f := range m.Forwards {
+		if f.Listen.Addr == a.Addr {
+			v.Forwards = append(v.Forwards, f.Listen.String())
+		}
+	}
+	return v
+}
+
+// ForwardView is a forward as scripts see it.
+type ForwardView struct {
+	Listen string      `json:"listen"`
+	To     string      `json:"to"`
+	VM     ispctl.Name `json:"vm"`
+	Target string      `json:"target"` // address and port inside
+}
+
+func viewForward(m *ispctl.Model, f ispctl.Forward) ForwardView {
+	v := ForwardView{Listen: f.Listen.String(), To: f.To(), VM: f.VM}
+	if vm, err := m.VM(string(f.VM)); err == nil && len(vm.NICs) > 0 {
+		v.Target = joinPort(vm.NICs[0].Addr, f.Port)
+	}
+	return v
+}
+
+// PlanView is a plan as scripts see it.
+type PlanView struct {
+	Name   ispctl.Name   `json:"name"`
+	CPUs   int           `json:"cpus"`
+	Memory int64         `json:"memory_bytes"`
+	Disk   int64         `json:"disk_bytes"`
+	VMs    []ispctl.Name `json:"vms"`
+}
+
+func viewPlan(m *ispctl.Model, p ispctl.Plan) PlanView {
+	return PlanView{Name: p.Name, CPUs: p.CPUs, Memory: int64(p.Memory), Disk: int64(p.Disk), VMs: list(m.VMsOn(p.Name))}
+}
+
+// ImageView is an image as scripts see it.
+type ImageView struct {
+	Name   ispctl.Name   `json:"name"`
+	Digest string        `json:"digest"`
+	Size   int64         `json:"size_bytes"`
+	Built  time.Time     `json:"built_at"`
+	VMs    []ispctl.Name `json:"vms"`
+}
+
+func viewImage(m *ispctl.Model, i ispctl.Image) ImageView {
+	return ImageView{Name: i.Name, Digest: i.Digest, Size: int64(i.Size), Built: i.Built, VMs: list(m.VMsFrom(i.Digest))}
+}
+
+// TemplateView is a template as scripts see it.
+type TemplateView struct {
+	Name        ispctl.Name `json:"name"`
+	Description string      `json:"description"`
+	Image       ispctl.Name `json:"image"`
+	Login       string      `json:"login"`
+	ImageBuilt  bool        `json:"image_built"`
+}
+
+// VMView is a VM as scripts see it.
+type VMView struct {
+	Name       ispctl.Name   `json:"name"`
+	State      string        `json:"state"` // running, stopped, paused, crashed, destroying, error, unknown
+	Error      string        `json:"error,omitempty"`
+	Wanted     ispctl.Wanted `json:"wanted"`
+	Zone       ispctl.Name   `json:"zone"`
+	Plan       ispctl.Name   `json:"plan"`
+	Template   ispctl.Name   `json:"template"`
+	Image      string        `json:"image"`
+	Tenant     string        `json:"tenant"`
+	Hypervisor string        `json:"hypervisor"`
+	UUID       string        `json:"uuid"`
+	Domain     string        `json:"domain"`
+	MAC        string        `json:"mac"`
+	Tap        string        `json:"tap"`
+	Addresses  []string      `json:"addresses"`
+	Forwards   []ForwardView `json:"forwards"`
+	CreatedAt  time.Time     `json:"created_at"`
+	Phases     []PhaseView   `json:"phases"`
+}
+
+// PhaseView is a point in the making of a VM, and the time since creation.
+type PhaseView struct {
+	Name    string    `json:"name"`
+	At      time.Time `json:"at"`
+	Seconds float64   `json:"seconds"`
+}
+
+func list[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
+}

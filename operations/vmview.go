@@ -1,0 +1,109 @@
+package operations
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"ispctl"
+	"ispctl/state"
+)
+
+// lookWait is how long a command that only looks waits for one that works
+// before it says "unknown": the hypervisor inside ispctl serves one at a time.
+const lookWait = 3 * time.Second
+
+// viewVMs draws VMs as they are now.
+func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM) ([]VMView, error) {
+	faults, err := p.Store.Faults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := p.liveStates(ctx, vms)
+	views := make([]VMView, len(vms))
+	for i, vm := range vms {
+		v := VMView{
+			Name: vm.Name, Wanted: vm.Wanted, Zone: vm.Zone, Plan: vm.Plan, Template: vm.Template, Image: vm.Image,
+			Hypervisor: m.Installation.Hypervisor, UUID: vm.UUID, Domain: m.Installation.Domain(vm.Name),
+			Addresses: []string{}, Forwards: []ForwardView{}, CreatedAt: vm.Created, Phases: []PhaseView{},
+		}
+		for n, nic := range vm.NICs {
+			if n == 0 {
+				v.MAC, v.Tap = nic.MAC, nic.Tap
+			}
+			v.Addresses = append(v.Addresses, nic.Addr.String())
+		}
+		for _, f := range m.Forwards {
+			if f.VM == vm.Name {
+				v.Forwards = append(v.Forwards, viewForward(m, f))
+			}
+		}
+		phases, err := p.Store.Phases(ctx, vm.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, ph := range phases {
+			v.Phases = append(v.Phases, PhaseView{Name: ph.Name, At: ph.At, Seconds: ph.At.Sub(vm.Created).Seconds()})
+		}
+		v.Error = faultOf(faults, "vm "+string(vm.Name))
+		v.State = stateOf(vm, live[vm.UUID], v.Error)
+		views[i] = v
+	}
+	return views, nil
+}
+
+// stateOf is the one word for how a VM is.
+func stateOf(vm ispctl.VM, live, fault string) string {
+	switch {
+	case fault != "":
+		return "error"
+	case vm.Wanted == ispctl.Absent:
+		return "destroying"
+	}
+	return live
+}
+
+// liveStates asks the hypervisor. What it cannot tell is unknown: a look never
+// fails for it.
+func (p *Provider) liveStates(ctx context.Context, vms []ispctl.VM) map[string]string {
+	states := make(map[string]string, len(vms))
+	for _, vm := range vms {
+		states[vm.UUID] = "unknown"
+	}
+	if len(vms) == 0 {
+		return states
+	}
+	unlock, err := state.Lock(ctx, p.Paths, min(lookWait, p.LockWait))
+	if err != nil {
+		return states
+	}
+	defer unlock() //nolint:errcheck // it goes with the process
+	for _, vm := range vms {
+		live, err := p.Hypervisor.State(ctx, vm.UUID)
+		switch {
+		case err == nil:
+			states[vm.UUID] = live
+		case ispctl.KindOf(err) == ispctl.NotFound:
+			states[vm.UUID] = "stopped"
+		}
+	}
+	return states
+}
+
+func faultOf(faults []state.Status, object string) string {
+	for _, f := range faults {
+		if f.Object == object {
+			return f.Error
+		}
+	}
+	return ""
+}
+
+func addrText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+func joinPort(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).String() }
