@@ -1,0 +1,43 @@
+# Few words: each target does all it needs, on a fresh Debian 12 or 13 with Go
+# and root.
+
+# libvirt is opened at run time, so that the binary links only libc and nothing
+# of libvirt is needed to build it.
+export GOFLAGS = -tags=libvirt_dlopen
+CACHE ?= /var/cache/ispctl
+export ISPCTL_CACHE ?= $(CACHE)/images
+
+.PHONY: help demo test test-all build lint bench docs install packages
+
+help: ## print this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: packages build ## bring up a private provider with real guests, and prove what it promises
+	bin/ispctl demo up
+
+test: packages build ## run all tests: pure, kernel and guest rings
+	go vet ./...
+	go test -count=1 -json -timeout 20m ./... | go run ./internal/testreport
+
+test-all: test lint ## the same, and the linters in full
+	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
+
+build: ## leave bin/ispctl
+	go build -trimpath -o bin/ispctl ./cmd/ispctl
+
+lint: ## go vet, gofumpt and staticcheck
+	tools/lint.sh
+
+bench: packages build ## measure against the goals and print docs/benchmarks.md's figures
+	go test -run '^$$' -bench . -benchtime 20x ./bench/...
+
+docs: build ## write the command reference and the man pages anew
+	go run ./internal/docgen docs/reference
+
+install: build ## install the binary, its man pages and its completion
+	install -D -m 0755 bin/ispctl $(DESTDIR)/usr/sbin/ispctl
+	install -d $(DESTDIR)/usr/share/man/man1 $(DESTDIR)/usr/share/bash-completion/completions
+	bin/ispctl completion bash > $(DESTDIR)/usr/share/bash-completion/completions/ispctl
+
+packages: ## install the Debian packages that are missing
+	tools/packages.sh

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Install the Debian packages that ispctl and its tests need and that are
+# missing. Does nothing, quickly, where none is.
+set -eu
+
+wanted='ca-certificates e2fsprogs gcc git iproute2 libc6-dev libvirt-clients
+libvirt-daemon libvirt-daemon-driver-qemu mmdebstrap nftables openssh-client
+procps qemu-system-x86 qemu-utils'
+
+missing=''
+for package in $wanted; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=none
+	[ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "tools/packages.sh: these packages are missing, and installing them takes root:$missing" >&2
+	exit 1
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+# The list is words on purpose.
+# shellcheck disable=SC2086
+apt-get -q install -y --no-install-recommends $missing
