@@ -1,0 +1,151 @@
+package ispctl_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// importRules say who may import what, and why. The first row that names a
+// package is its rule. Paths are from the module's root; a star stands for any
+// rest. Test files are not bound: they hold layers side by side.
+var importRules = []struct {
+	pkg  string
+	may  []string // of ours
+	why  string
+	deny []string // of others'
+}{
+	{".", nil, "the domain is beneath everything", []string{"database/sql", "os", "net/http", "github.com/*"}},
+	{"converge", []string{"."}, "the engine knows no layer", []string{"github.com/*"}},
+	{"zones", []string{"."}, "pure", []string{"os", "github.com/*"}},
+	{"templates", []string{"."}, "pure", []string{"github.com/*"}},
+	{"state", []string{"."}, "the only package that writes SQL", nil},
+	{"images", []string{".", "converge"}, "a layer", layerDenies},
+	{"vm/libvirtd", []string{".", "converge", "vm"}, "the edge of vm, and the only importer of libvirt", []string{"database/sql", "github.com/spf13/cobra"}},
+	{"vm", []string{".", "converge"}, "a layer, and pure: no libvirt", append(layerDenies, "os/exec")},
+	{"net/nft", []string{".", "converge"}, "shared by layers, knows none", layerDenies},
+	{"net/firewall", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
+	{"net/nat", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
+	{"net/bridge", []string{".", "converge"}, "a layer", layerDenies},
+	{"net/route", []string{".", "converge"}, "a layer", layerDenies},
+	{"operations/document", []string{"."}, "pure: text to values and back", []string{"os", "github.com/*"}},
+	{"operations", []string{".", "converge", "images", "operations/document", "state", "templates", "zones"}, "what a command does; it is handed the layers", []string{"github.com/spf13/cobra"}},
+	{"internal/cli", []string{"*"}, "puts everything together", nil},
+	{"cmd/*", []string{"internal/cli"}, "ten lines", nil},
+	{"internal/config", []string{"."}, "one file", nil},
+	{"internal/demo", []string{".", "internal/netns"}, "works through the program, as a user would", nil},
+	{"internal/netns", nil, "knows nothing of ours", nil},
+	{"internal/testkit", nil, "knows nothing of ours", nil},
+	{"internal/testreport", nil, "a program of its own", nil},
+	{"internal/docgen", []string{"internal/cli"}, "a program of its own", nil},
+	{"internal/convergetest", []string{".", "converge"}, "the laws, callable on any layer", nil},
+	{"internal/nfttest", []string{".", "internal/convergetest", "internal/testkit", "net/nft"}, "for the tests of layers on nftables", nil},
+	{"integration", []string{"*"}, "tests across layers", nil},
+	{"bench", []string{"*"}, "measures across layers", nil},
+}
+
+// layerDenies keep layers from the database, the command line and libvirt.
+var layerDenies = []string{"database/sql", "github.com/spf13/cobra", "libvirt.org/go/libvirt", "ispctl/state"}
+
+func TestImportRules(t *testing.T) {
+	seen := map[string]bool{}
+	for file, imports := range goFiles(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		pkg := path.Dir(file)
+		rule := slices.IndexFunc(importRules, func(r struct {
+			pkg  string
+			may  []string
+			why  string
+			deny []string
+		},
+		) bool {
+			return matches(r.pkg, pkg)
+		})
+		if rule < 0 {
+			t.Errorf("%s: package %s has no row in importRules: say what it may import, and why", file, pkg)
+			continue
+		}
+		r := importRules[rule]
+		seen[r.pkg] = true
+		for _, imported := range imports {
+			if imported == "libvirt.org/go/libvirt" && pkg != "vm/libvirtd" {
+				t.Errorf("%s imports libvirt: only vm/libvirtd may", file)
+			}
+			if ours, ok := ourPackage(imported); ok {
+				if !slices.ContainsFunc(r.may, func(p string) bool { return matches(p, ours) }) {
+					t.Errorf("%s imports %s, which %s may not: %s", file, ours, pkg, r.why)
+				}
+			} else if slices.ContainsFunc(r.deny, func(p string) bool { return matches(p, imported) }) {
+				t.Errorf("%s imports %s, which %s may not: %s", file, imported, pkg, r.why)
+			}
+		}
+	}
+	if len(seen) < 10 {
+		t.Errorf("only %d rules met a package: the walk is broken", len(seen))
+	}
+}
+
+// TestNetIsANamespace keeps our net/ from shadowing the standard library's.
+func TestNetIsANamespace(t *testing.T) {
+	files, err := filepath.Glob("net/*.go")
+	if err != nil || len(files) > 0 {
+		t.Errorf("Go files directly in net/: %v, %v", files, err)
+	}
+}
+
+func matches(pattern, s string) bool {
+	if head, wild := strings.CutSuffix(pattern, "*"); wild {
+		return strings.HasPrefix(s, head)
+	}
+	return pattern == s
+}
+
+// ourPackage is an import path from the module's root.
+func ourPackage(imported string) (string, bool) {
+	if imported == "ispctl" {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, "ispctl/")
+}
+
+// goFiles are all Go files of the module with what they import.
+func goFiles(t *testing.T) map[string][]string {
+	t.Helper()
+	files := map[string][]string{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || file == "tools") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		files[file] = []string{}
+		for _, i := range parsed.Imports {
+			p, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			files[file] = append(files[file], p)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
