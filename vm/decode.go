@@ -1,0 +1,162 @@
+package vm
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strconv"
+
+	"ispctl"
+)
+
+// Decode reads what we manage out of a domain's XML, as libvirt prints it for
+// DOMAIN_XML_INACTIVE. It reports false for a domain that does not bear the
+// installation's mark. Whether a domain runs, its XML does not say.
+//
+// A value of ours that somebody made senseless becomes a zero, which nobody
+// wants, so that the next pass writes the definition anew.
+//
+// It walks tokens, as unmarshalling the document into libvirtxml's types takes
+// several times as long, and there is one document per guest in every pass.
+func Decode(data []byte, installation string) (Domain, bool, error) {
+	r := reader{tokens: xml.NewDecoder(bytes.NewReader(data)), installation: installation}
+	for {
+		t, err := r.tokens.RawToken()
+		if err == io.EOF && len(r.path) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err == io.EOF {
+			return r.domain, r.ours && r.domain.Name == domainName(installation, r.domain.VM), nil
+		}
+		if err != nil {
+			return Domain{}, false, fmt.Errorf("read domain XML: %w", err)
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			r.enter(t)
+		case xml.EndElement:
+			r.leave()
+		case xml.CharData:
+			r.text = append(r.text, t...)
+		}
+	}
+}
+
+func domainName(installation string, vm ispctl.Name) string {
+	return ispctl.Installation{Prefix: installation}.Domain(vm)
+}
+
+// reader is where in the document a walk is, and what it has found.
+type reader struct {
+	tokens       *xml.Decoder
+	installation string
+
+	path []byte // "/domain/os/kernel"
+	text []byte // of the innermost element
+	unit string // of <memory>
+	file string // of the <disk> that is being read
+	dev  string // of the same
+
+	domain Domain
+	ours   bool
+}
+
+func (r *reader) enter(e xml.StartElement) {
+	r.text = r.text[:0]
+	r.path = append(append(r.path, '/'), e.Name.Local...)
+	switch string(r.path) {
+	case "/domain":
+		r.domain.Type = attr(e, "type")
+	case "/domain/metadata/vm":
+		r.mark(e)
+	case "/domain/memory":
+		r.unit = attr(e, "unit")
+	case "/domain/devices/disk":
+		r.file, r.dev = "", ""
+	case "/domain/devices/disk/source":
+		r.file = attr(e, "file")
+	case "/domain/devices/disk/target":
+		r.dev = attr(e, "dev")
+	case "/domain/devices/interface":
+		r.domain.NICs = append(r.domain.NICs, NIC{})
+	case "/domain/devices/interface/mac":
+		r.nic().MAC = attr(e, "address")
+	case "/domain/devices/interface/target":
+		r.nic().Tap = attr(e, "dev")
+	case "/domain/devices/serial/log":
+		r.domain.SerialLog = attr(e, "file")
+	}
+}
+
+func (r *reader) leave() {
+	d := &r.domain
+	switch string(r.path) {
+	case "/domain/name":
+		d.Name = string(r.text)
+	case "/domain/uuid":
+		d.UUID = string(r.text)
+	case "/domain/memory":
+		d.Memory = memory(string(r.text), r.unit)
+	case "/domain/vcpu":
+		d.CPUs, _ = strconv.Atoi(string(r.text))
+	case "/domain/os/kernel":
+		d.Kernel = string(r.text)
+	case "/domain/os/initrd":
+		d.Initrd = string(r.text)
+	case "/domain/os/cmdline":
+		d.Cmdline = string(r.text)
+	case "/domain/devices/disk":
+		switch r.dev {
+		case diskDev:
+			d.Disk = r.file
+		case seedDev:
+			d.Seed = r.file
+		}
+	}
+	if i := bytes.LastIndexByte(r.path, '/'); i >= 0 {
+		r.path = r.path[:i]
+	}
+	r.text = r.text[:0]
+}
+
+// mark reads the ownership mark. Raw tokens leave prefixes unresolved, so the
+// element must declare the one it bears, as libvirt keeps it doing.
+func (r *reader) mark(e xml.StartElement) {
+	if namespace(e) != Namespace || attr(e, "installation") != r.installation {
+		return
+	}
+	r.ours = true
+	r.domain.VM = ispctl.Name(attr(e, "name"))
+	r.domain.ID, _ = strconv.ParseInt(attr(e, "id"), 10, 64)
+}
+
+func (r *reader) nic() *NIC { return &r.domain.NICs[len(r.domain.NICs)-1] }
+
+func attr(e xml.StartElement, name string) string {
+	for _, a := range e.Attr {
+		if a.Name.Space == "" && a.Name.Local == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func namespace(e xml.StartElement) string {
+	for _, a := range e.Attr {
+		if a.Name.Space == "xmlns" && a.Name.Local == e.Name.Space && e.Name.Space != "" {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// memory reads an amount as libvirt prints it: always in KiB, the default of
+// the format.
+func memory(text, unit string) ispctl.Size {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || unit != "" && unit != "KiB" {
+		return 0
+	}
+	return ispctl.Size(n) * ispctl.KiB
+}

@@ -1,0 +1,58 @@
+package vm
+
+import (
+	"fmt"
+
+	"ispctl"
+)
+
+// Host is the facts of the hypervisor that domains are written for.
+type Host struct {
+	Type string // [KVM], [QEMU] or [Test]
+}
+
+// Desired derives the domain of every guest of a model, written for a host. A
+// guest that is to be stopped has a domain too.
+func Desired(h Host) func(*ispctl.Model) (State, error) {
+	return func(m *ispctl.Model) (State, error) {
+		plans := make(map[ispctl.Name]ispctl.Plan, len(m.Plans))
+		for _, p := range m.Plans {
+			plans[p.Name] = p
+		}
+		s := State{}
+		for _, vm := range m.Guests() {
+			d, err := desired(h, m, plans, vm)
+			if err != nil {
+				return nil, fmt.Errorf("vm %s: %w", vm.Name, err)
+			}
+			s[d.UUID] = d
+		}
+		return s, nil
+	}
+}
+
+func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispctl.VM) (Domain, error) {
+	plan, ok := plans[vm.Plan]
+	if !ok {
+		_, err := m.Plan(string(vm.Plan))
+		return Domain{}, err
+	}
+	image, ok := m.ImageByDigest(vm.Image)
+	if !ok {
+		return Domain{}, &ispctl.Error{
+			Kind: ispctl.NotFound, Object: "image " + vm.Image, Cause: "not found",
+			Next: "see: ispctl image list",
+		}
+	}
+	d := Domain{
+		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
+		Type: h.Type, CPUs: plan.CPUs, Memory: plan.Memory,
+		Kernel: m.Paths.ImageKernel(vm.Image), Initrd: m.Paths.ImageInitrd(vm.Image), Cmdline: image.Cmdline,
+		Disk: m.Paths.Disk(vm.UUID), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
+		Running: vm.Wanted == ispctl.Running,
+	}
+	for _, n := range vm.NICs {
+		d.NICs = append(d.NICs, NIC{MAC: n.MAC, Tap: n.Tap})
+	}
+	return d, nil
+}

@@ -1,0 +1,56 @@
+package vm
+
+import (
+	"slices"
+
+	"ispctl"
+)
+
+// State is the domains of ours by UUID.
+type State map[string]Domain
+
+// Len is the number of domains.
+func (s State) Len() int { return len(s) }
+
+// Domain is what we manage of a libvirt domain.
+type Domain struct {
+	Name string      // of the domain: "isp-web1"
+	UUID string      // of the VM and of the domain, lower case
+	VM   ispctl.Name // whose domain it is, by the mark
+	ID   int64       // of the VM, by the mark; not the domain id, which libvirt chooses
+
+	Type   string // of the hypervisor: [KVM], [QEMU] or [Test]
+	CPUs   int
+	Memory ispctl.Size // whole KiB
+
+	Kernel, Initrd string // paths of the files it boots
+	Cmdline        string // of the kernel
+	Disk           string // path of its first disk, qcow2; empty: none is defined
+	Seed           string // path of its second disk, raw and read-only
+	NICs           []NIC
+	SerialLog      string // path of the file that what it writes to its console is appended to
+
+	Running bool // it has a process; a paused domain has one too
+}
+
+// NIC is one network interface of a domain.
+type NIC struct {
+	MAC string // aa:bb:cc:dd:ee:ff
+	Tap string // that is there already, and stays when the domain goes
+}
+
+// The types of domain, as <domain type=...> has them.
+const (
+	KVM  = "kvm"  // hardware virtualisation
+	QEMU = "qemu" // QEMU's translator, TCG: everywhere, and some ten times slower
+	Test = "test" // libvirt's own test driver: nothing runs
+)
+
+// sameDefinition compares all that a definition says.
+func (d Domain) sameDefinition(o Domain) bool {
+	return d.Name == o.Name && d.UUID == o.UUID && d.VM == o.VM && d.ID == o.ID &&
+		d.Type == o.Type && d.CPUs == o.CPUs && d.Memory == o.Memory &&
+		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
+		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog &&
+		slices.Equal(d.NICs, o.NICs)
+}

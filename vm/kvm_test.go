@@ -1,0 +1,56 @@
+package vm
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestKVMUsable(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	intel := file("intel", "processor\t: 0\nflags\t\t: fpu vmx sse\n\nprocessor\t: 1\nflags\t\t: fpu sse\n")
+	amd := file("amd", "flags : fpu svm sse\n")
+	guest := file("guest", "model name : vmx 9000\nflags\t\t: fpu vmxx svmx sse\nbugs : svm\n")
+	device, gone := file("kvm", ""), filepath.Join(dir, "none")
+	for _, tt := range []struct {
+		name            string
+		cpuinfo, device string
+		usable, misled  bool
+	}{
+		{"intel", intel, device, true, false},
+		{"amd", amd, device, true, false},
+		{"module not loaded", intel, gone, false, false},
+		{"a guest without nesting", guest, gone, false, false},
+		{"a guest with a device that leads nowhere", guest, device, false, true},
+		{"no /proc", gone, device, false, true},
+		{"a device that is no file", intel, dir, false, false},
+	} {
+		if got := kvmUsable(tt.cpuinfo, tt.device); got != tt.usable {
+			t.Errorf("%s: usable %v", tt.name, got)
+		}
+		if got := kvmMisleads(tt.cpuinfo, tt.device); got != tt.misled {
+			t.Errorf("%s: misleads %v", tt.name, got)
+		}
+	}
+}
+
+func TestHostFacts(t *testing.T) {
+	real := QEMU
+	if KVMUsable() {
+		real = KVM
+	}
+	for uri, want := range map[string]string{
+		"test:///default": Test, "test+unix:///default": Test, "embed": real, "system": real, "qemu:///system": real,
+	} {
+		if got := HostFacts(uri).Type; got != want {
+			t.Errorf("%s: %s, want %s", uri, got, want)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package vm
+
+import (
+	"fmt"
+
+	"libvirt.org/go/libvirtxml"
+
+	"ispctl"
+)
+
+// Render writes the XML that defines a domain, with the mark of an installation
+// (its prefix) in it. A domain that XML cannot say, such as one with a NUL in
+// the kernel's command line, is an error here: once defined it would read as
+// another one, and be defined anew in every pass.
+func Render(d Domain, installation string) (string, error) {
+	m, err := encodeMark(d, installation)
+	if err != nil {
+		return "", err
+	}
+	text, err := document(d, m).Marshal()
+	if err != nil {
+		return "", fmt.Errorf("write domain XML: %w", err)
+	}
+	back, ours, err := Decode([]byte(text), installation)
+	if err != nil {
+		return "", err
+	}
+	if !ours || !back.sameDefinition(d) {
+		return "", ispctl.Invalid("domain", d.Name, "cannot be written as XML: it would read as %+v", back)
+	}
+	return text + "\n", nil
+}
+
+func document(d Domain, mark string) *libvirtxml.Domain {
+	doc := &libvirtxml.Domain{
+		Type: d.Type, Name: d.Name, UUID: d.UUID,
+		Metadata: &libvirtxml.DomainMetadata{XML: mark},
+		Memory:   &libvirtxml.DomainMemory{Value: uint(d.Memory / ispctl.KiB), Unit: "KiB"},
+		VCPU:     &libvirtxml.DomainVCPU{Value: uint(d.CPUs)},
+		OS: &libvirtxml.DomainOS{
+			Type:   &libvirtxml.DomainOSType{Arch: "x86_64", Machine: machine, Type: "hvm"},
+			Kernel: d.Kernel, Initrd: d.Initrd, Cmdline: d.Cmdline,
+		},
+		// Without ACPI a guest hears nothing of an orderly shutdown.
+		Features: &libvirtxml.DomainFeatureList{
+			ACPI: &libvirtxml.DomainFeature{}, APIC: &libvirtxml.DomainFeatureAPIC{},
+		},
+		CPU:        cpus[d.Type],
+		Clock:      &libvirtxml.DomainClock{Offset: "utc"},
+		OnPoweroff: "destroy", OnReboot: "restart", OnCrash: "restart",
+		Devices: &libvirtxml.DomainDeviceList{
+			Disks:    disks(d),
+			Serials:  []libvirtxml.DomainSerial{serial(d)},
+			Consoles: []libvirtxml.DomainConsole{console(d)},
+			// libvirt gives every guest a USB controller unless told not to.
+			Controllers: []libvirtxml.DomainController{{Type: "usb", Model: "none"}},
+			// For changes of memory to a running guest, and its statistics.
+			MemBalloon: &libvirtxml.DomainMemBalloon{Model: "virtio"},
+			// A guest that has just been made has nothing else to draw its
+			// SSH host keys from.
+			RNGs: []libvirtxml.DomainRNG{{
+				Model:   "virtio",
+				Backend: &libvirtxml.DomainRNGBackend{Random: &libvirtxml.DomainRNGBackendRandom{Device: "/dev/urandom"}},
+			}},
+		},
+	}
+	for _, n := range d.NICs {
+		doc.Devices.Interfaces = append(doc.Devices.Interfaces, nic(n))
+	}
+	return doc
+}
+
+// machine is never microvm: under TCG that one hung in every other boot.
+const machine = "q35"
+
+// cpus is the processor a guest sees: the host's own, or all that TCG can do.
+// Guests do not migrate, so nothing is gained by a smaller common one.
+var cpus = map[string]*libvirtxml.DomainCPU{
+	KVM:  {Mode: "host-passthrough"},
+	QEMU: {Mode: "maximum"}, // -cpu max
+}
+
+// disks are written through the host's page cache. The guest's flushes reach
+// the disk all the same, so a crash loses nothing that was promised; the image
+// below many overlays is cached once; and O_DIRECT, which cache=none needs, is
+// not to be had on every file system. Discards punch holes: what a guest
+// deletes becomes free on the host.
+func disks(d Domain) []libvirtxml.DomainDisk {
+	return []libvirtxml.DomainDisk{
+		{
+			Device: "disk",
+			Driver: &libvirtxml.DomainDiskDriver{Name: "qemu", Type: "qcow2", Cache: "writeback", Discard: "unmap"},
+			Source: fileSource(d.Disk),
+			Target: &libvirtxml.DomainDiskTarget{Dev: diskDev, Bus: "virtio"},
+		},
+		{
+			Device:   "disk", // there are no virtio CD-ROMs
+			Driver:   &libvirtxml.DomainDiskDriver{Name: "qemu", Type: "raw"},
+			Source:   fileSource(d.Seed),
+			Target:   &libvirtxml.DomainDiskTarget{Dev: seedDev, Bus: "virtio"},
+			ReadOnly: &libvirtxml.DomainDiskReadOnly{},
+		},
+	}
+}
+
+// The names of the disks, by which they are known again.
+const (
+	diskDev = "vda"
+	seedDev = "vdb"
+)
+
+func fileSource(path string) *libvirtxml.DomainDiskSource {
+	return &libvirtxml.DomainDiskSource{File: &libvirtxml.DomainDiskSourceFile{File: path}}
+}
+
+// nic plugs into a tap that is there already (managed='no'): libvirt neither
+// makes it, nor puts it on a bridge, nor removes it.
+func nic(n NIC) libvirtxml.DomainInterface {
+	return libvirtxml.DomainInterface{
+		MAC:    &libvirtxml.DomainInterfaceMAC{Address: n.MAC},
+		Source: &libvirtxml.DomainInterfaceSource{Ethernet: &libvirtxml.DomainInterfaceSourceEthernet{}},
+		Target: &libvirtxml.DomainInterfaceTarget{Dev: n.Tap, Managed: "no"},
+		Model:  &libvirtxml.DomainInterfaceModel{Type: "virtio"},
+	}
+}
+
+func serial(d Domain) libvirtxml.DomainSerial {
+	port := uint(0)
+	return libvirtxml.DomainSerial{
+		Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}},
+		Target: &libvirtxml.DomainSerialTarget{Port: &port},
+		Log:    &libvirtxml.DomainChardevLog{File: d.SerialLog, Append: "on"},
+	}
+}
+
+// console is the serial port again: libvirt knows one device by two names.
+func console(d Domain) libvirtxml.DomainConsole {
+	port := uint(0)
+	return libvirtxml.DomainConsole{
+		Source: &libvirtxml.DomainChardevSource{Pty: &libvirtxml.DomainChardevSourcePty{}},
+		Target: &libvirtxml.DomainConsoleTarget{Type: "serial", Port: &port},
+		Log:    &libvirtxml.DomainChardevLog{File: d.SerialLog, Append: "on"},
+	}
+}
