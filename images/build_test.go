@@ -1,19 +1,14 @@
 package images
 
 import (
-	"context"
-	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"ispctl"
 	"ispctl/internal/testkit"
@@ -191,116 +186,5 @@ func TestBuildNeedsPrograms(t *testing.T) {
 	}
 	if names := ls(t, s.Dir); len(names) != 0 {
 		t.Errorf("left behind: %v", names)
-	}
-}
-
-func TestCache(t *testing.T) {
-	ctx := t.Context()
-	s := &Store{Dir: t.TempDir()}
-	stage, err := s.Stage()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range contents {
-		write(t, filepath.Join(stage.Dir, name), name)
-	}
-	c := cache{dir: filepath.Join(t.TempDir(), "cache"), key: strings.Repeat("c", 64)}
-	image, err := s.Add(ctx, stage.Dir, Manifest{Name: "micro", Recipe: c.key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := c.fetch(ctx, t.TempDir()); ok {
-		t.Error("found in an empty cache")
-	}
-	for range 2 { // the second replaces the first
-		if err := c.keep(filepath.Join(s.Dir, image.Digest)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if names := ls(t, c.dir); !cmp.Equal(names, []string{c.key}) {
-		t.Errorf("the cache holds %v", names)
-	}
-	other := &Store{Dir: t.TempDir()}
-	again, err := other.Stage()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, ok := c.fetch(ctx, again.Dir)
-	if !ok {
-		t.Fatal("not found after it was kept")
-	}
-	if placed, err := other.place(again.Dir, m); err != nil || placed.Digest != image.Digest || other.Verify(ctx, placed.Digest) != nil {
-		t.Errorf("placed %+v, %v", placed, err)
-	}
-	for _, name := range append(contents[:], manifestFile) {
-		if err := c.keep(filepath.Join(s.Dir, image.Digest)); err != nil {
-			t.Fatal(err)
-		}
-		overwrite(t, c.entry(), name, "spoilt")
-		empty := t.TempDir()
-		if _, ok := c.fetch(ctx, empty); ok || len(ls(t, empty)) != 0 {
-			t.Errorf("with %s spoilt: found %v, left %v", name, ok, ls(t, empty))
-		}
-	}
-	if err := s.Verify(ctx, image.Digest); err != nil {
-		t.Errorf("spoiling the cache spoilt the store: %v", err)
-	}
-}
-
-func TestCopyFileKeepsHoles(t *testing.T) {
-	dir := t.TempDir()
-	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
-	f, err := os.Create(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, at := range []int64{1 << 20, 64 << 20} {
-		if _, err := f.WriteAt([]byte("data"), at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(f.Truncate(128<<20), f.Close(), copyFile(from, to)); err != nil {
-		t.Fatal(err)
-	}
-	testkit.Sh(t, "cmp", from, to)
-	var st unix.Stat_t
-	if err := unix.Stat(to, &st); err != nil || st.Size != 128<<20 || st.Blocks*512 > 1<<20 {
-		t.Errorf("%d bytes in %d blocks, %v", st.Size, st.Blocks, err)
-	}
-}
-
-// TestCommandEnds cancels a program that has mounted something and started a
-// grandchild which ignores every signal it can.
-func TestCommandEnds(t *testing.T) {
-	testkit.Need(t, testkit.Root)
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	begin := time.Now()
-	tag := strconv.FormatInt(begin.UnixNano(), 10)
-	err := command{
-		argv: []string{"sh", "-c", `mount -t tmpfs mine "$0" && echo x >"$0/x" && trap "" TERM INT HUP
-			(trap "" TERM INT HUP; exec sleep 600.` + tag + `) & echo started; wait`, dir},
-		line: func(string) { cancel() },
-	}.run(ctx)
-	if !errors.Is(err, context.Canceled) || time.Since(begin) > 5*time.Second {
-		t.Errorf("ended with %v after %v", err, time.Since(begin))
-	}
-	if names := ls(t, dir); len(names) != 0 {
-		t.Errorf("the mount is still there: %v", names)
-	}
-	if out, err := exec.Command("pgrep", "-f", "sleep 600."+tag).Output(); err == nil {
-		t.Errorf("a grandchild lives: %s", out)
-	}
-}
-
-// TestCommandFails wants the reason in the error, and the umask of a guest.
-func TestCommandFails(t *testing.T) {
-	testkit.Need(t, testkit.Root)
-	old := unix.Umask(0o077)
-	defer unix.Umask(old)
-	err := command{argv: []string{"sh", "-c", "umask; echo why it failed >&2; exit 3"}, line: func(string) {}}.run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "exit status 3\n0022\nwhy it failed") {
-		t.Errorf("got %v", err)
 	}
 }

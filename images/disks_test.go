@@ -13,7 +13,6 @@ import (
 
 	"ispctl"
 	"ispctl/converge"
-	"ispctl/internal/convergetest"
 	"ispctl/internal/testkit"
 )
 
@@ -53,43 +52,6 @@ func model(root string, vms ...ispctl.VM) *ispctl.Model {
 		Images: []ispctl.Image{{Name: "debian-12", Digest: image, Size: 512 * ispctl.MiB}},
 		VMs:    vms,
 	}
-}
-
-// walk are models between which guests come, go, stop and change their keys.
-// None makes a disk smaller: that is no state a host can be brought to.
-func walk(root string) []*ispctl.Model {
-	gone := guest("c", uuid3, "small")
-	gone.Wanted = ispctl.Absent
-	stopped := guest("b", uuid2, "large", "key2")
-	stopped.Wanted = ispctl.Stopped
-	return []*ispctl.Model{
-		model(root),
-		model(root, guest("a", uuid1, "small", "key1")),
-		model(root, guest("a", uuid1, "small", "key1", "key2"), guest("b", uuid2, "large", "key2"), guest("c", uuid3, "small")),
-		model(root, guest("a", uuid1, "small"), stopped, gone),
-		model(root, gone),
-	}
-}
-
-func TestLawsOnFake(t *testing.T) {
-	f := &Fake{Foreign: map[string]bool{"/var/lib/libvirt/images/ispctl/vms/lost+found": true}}
-	convergetest.Laws(t, convergetest.Suite[State, Change]{
-		Models: walk(""), Desired: Desired(render), Diff: Diff, Target: f,
-		Foreign: func() string { return fmt.Sprint(f.Foreign) },
-	})
-}
-
-// TestLawsOnDisk walks on a real directory, among directories that look like
-// ours in all but the mark.
-func TestLawsOnDisk(t *testing.T) {
-	k, root := world(t)
-	convergetest.Laws(t, convergetest.Suite[State, Change]{
-		Models: walk(root), Desired: Desired(render), Diff: Diff, Target: k,
-		Foreign: func() string {
-			return testkit.Sh(t, "find", k.Paths.Guests(), "-path", "*foreign*", "-printf", `%P %y %m %s %T@\n`) +
-				testkit.Sh(t, "sh", "-c", "cat $(find "+k.Paths.Guests()+" -path '*foreign*' -type f | sort)")
-		},
-	})
 }
 
 // world is an installation with one image, and strangers in its place for
@@ -314,27 +276,5 @@ func TestFakeFaults(t *testing.T) {
 		if again, err := pass(t, f, m); err != nil || len(again) != 0 {
 			t.Errorf("after %d: left %v, %v", after, again, err)
 		}
-	}
-}
-
-func TestDesiredRefuses(t *testing.T) {
-	bad := func(change func(*ispctl.VM)) *ispctl.Model {
-		vm := guest("a", uuid1, "small")
-		change(&vm)
-		return model("", vm)
-	}
-	for name, m := range map[string]*ispctl.Model{
-		"a path for a uuid":   bad(func(vm *ispctl.VM) { vm.UUID = "../../etc" }),
-		"upper case":          bad(func(vm *ispctl.VM) { vm.UUID = strings.ToUpper("aaaaaaaa-1111-4111-8111-111111111111") }),
-		"a path for a digest": bad(func(vm *ispctl.VM) { vm.Image = "../x" }),
-		"an unknown plan":     bad(func(vm *ispctl.VM) { vm.Plan = "none" }),
-	} {
-		if s, err := Desired(render)(m); err == nil || !strings.Contains(err.Error(), "vm a") {
-			t.Errorf("%s: %v, %v", name, s, err)
-		}
-	}
-	broken := func(*ispctl.Model, ispctl.VM) (map[string][]byte, error) { return nil, os.ErrInvalid }
-	if _, err := Desired(broken)(model("", guest("a", uuid1, "small"))); !errors.Is(err, os.ErrInvalid) {
-		t.Errorf("a seed that cannot be rendered: %v", err)
 	}
 }
