@@ -52,7 +52,7 @@ func (c Change) String() string {
 
 // undefine takes along what would make libvirt refuse: it keeps a definition
 // for as long as anything hangs on it.
-const undefine = "virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata "
+const undefine = "virsh undefine --managed-save --snapshots-metadata "
 
 // Object is the VM, as errors and the journal name it.
 func (d Domain) Object() string { return "vm " + string(d.VM) }

@@ -30,7 +30,15 @@ func models() []*ispctl.Model {
 	}
 	paused := convergetest.Models(inst, ispctl.Paths{})[2]
 	paused.VMs[0].Wanted = ispctl.Stopped
-	return append(all, large, paused)
+	all = append(all, large, paused)
+	for _, m := range all {
+		for i := range m.Plans {
+			if m != large {
+				m.Plans[i].Memory = 64 * ispctl.MiB // as the goldens have it
+			}
+		}
+	}
+	return all
 }
 
 func desired(t testing.TB, kind string, m *ispctl.Model) vm.State {

@@ -1,0 +1,208 @@
+package libvirtd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"libvirt.org/go/libvirt"
+
+	"ispctl"
+	"ispctl/converge"
+	"ispctl/vm"
+)
+
+// parallel is how many guests are worked on at once: to stop one is mostly to
+// wait for it.
+const parallel = 8
+
+// Apply carries out changes: those to one guest in order, and several guests
+// at once. After a change that fails the later ones to the same guest are left
+// out.
+func (h *Hypervisor) Apply(ctx context.Context, changes []vm.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	conn, err := h.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+
+	queues := byGuest(changes)
+	errs := make([]error, len(queues), len(queues)+1)
+	slots := make(chan struct{}, parallel)
+	var group sync.WaitGroup
+	for i, queue := range queues {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = h.applyAll(ctx, conn, queue)
+		})
+	}
+	group.Wait()
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// byGuest splits changes by guest, in the order of the guests' first ones.
+func byGuest(changes []vm.Change) [][]vm.Change {
+	var queues [][]vm.Change
+	index := map[string]int{}
+	for _, c := range changes {
+		i, seen := index[c.Domain.UUID]
+		if !seen {
+			i = len(queues)
+			index[c.Domain.UUID] = i
+			queues = append(queues, nil)
+		}
+		queues[i] = append(queues[i], c)
+	}
+	return queues
+}
+
+func (h *Hypervisor) applyAll(ctx context.Context, conn *libvirt.Connect, changes []vm.Change) error {
+	for _, c := range changes {
+		if ctx.Err() != nil {
+			return nil // Apply says so, once
+		}
+		if err := h.apply(ctx, conn, c); err != nil {
+			return &converge.Fault{Object: c.Domain.Object(), Err: fmt.Errorf("%s: %w", c, text(err))}
+		}
+	}
+	return nil
+}
+
+func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Change) error {
+	dom, err := h.own(conn, c.Domain.UUID)
+	gone := is(err, libvirt.ERR_NO_DOMAIN)
+	if err != nil && !gone {
+		return err
+	}
+	if !gone {
+		defer dom.Free()
+	}
+	switch {
+	case c.Act == vm.Define:
+		return h.define(conn, c.Domain)
+	case gone && c.Act == vm.Start:
+		return err
+	case gone:
+		return nil
+	case c.Act == vm.Start:
+		return start(dom)
+	case c.Act == vm.Stop:
+		return h.stop(ctx, dom)
+	}
+	return remove(dom)
+}
+
+// define writes a persistent definition. libvirt checks it against its schema.
+func (h *Hypervisor) define(conn *libvirt.Connect, d vm.Domain) error {
+	xml, err := vm.Render(d, h.inst.Prefix)
+	if err != nil {
+		return err
+	}
+	h.defining.Lock()
+	dom, err := conn.DomainDefineXMLFlags(xml, libvirt.DOMAIN_DEFINE_VALIDATE)
+	h.defining.Unlock()
+	if err == nil {
+		return dom.Free()
+	}
+	if other, lookup := conn.LookupDomainByName(d.Name); lookup == nil {
+		defer other.Free()
+		if uuid, lookup := other.GetUUIDString(); lookup == nil && uuid != d.UUID {
+			return &ispctl.Error{
+				Kind: ispctl.Conflict, Object: "domain " + d.Name, Cause: "is defined with uuid " + uuid, Err: text(err),
+				Next: "look at `virsh dumpxml " + d.Name + "`; rename or undefine it",
+			}
+		}
+	}
+	return err
+}
+
+func start(dom *libvirt.Domain) error {
+	if active, err := dom.IsActive(); err != nil || active {
+		return err
+	}
+	err := dom.Create()
+	// Somebody else may have been faster.
+	if is(err, libvirt.ERR_OPERATION_INVALID) {
+		if active, _ := dom.IsActive(); active {
+			return nil
+		}
+	}
+	return err
+}
+
+// The intervals at which a guest that is shutting down is looked at, and asked
+// once more: one that is still booting does not hear the first time.
+const (
+	lookEvery = 100 * time.Millisecond
+	askEvery  = 5 * time.Second
+)
+
+// stop asks a guest to shut down, by ACPI, and ends it when it has not done so
+// within the grace.
+func (h *Hypervisor) stop(ctx context.Context, dom *libvirt.Domain) error {
+	look, ask, grace := time.NewTicker(lookEvery), time.NewTicker(askEvery), time.NewTimer(h.Grace)
+	defer look.Stop()
+	defer ask.Stop()
+	defer grace.Stop()
+	asked := false
+	for {
+		active, err := dom.IsActive()
+		if err != nil || !active {
+			return unlessGone(err)
+		}
+		if !asked {
+			// A guest that cannot be asked is ended when its time is up.
+			_ = dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+			asked = true
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-grace.C:
+			return destroy(dom)
+		case <-ask.C:
+			asked = false
+		case <-look.C:
+		}
+	}
+}
+
+// destroy ends a guest. The embedded driver, while it still looks for the
+// guests of an earlier process, ends one and then says that it does not run.
+func destroy(dom *libvirt.Domain) error {
+	err := dom.Destroy()
+	if is(err, libvirt.ERR_OPERATION_INVALID) {
+		active, lookup := dom.IsActive()
+		if lookup == nil && !active {
+			return nil
+		}
+	}
+	return unlessGone(err)
+}
+
+// remove ends a guest, and forgets what libvirt keeps of it, but not its disks.
+func remove(dom *libvirt.Domain) error {
+	active, err := dom.IsActive()
+	if err == nil && active {
+		err = destroy(dom)
+	}
+	if err != nil {
+		return unlessGone(err)
+	}
+	return unlessGone(dom.UndefineFlags(libvirt.DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA))
+}
+
+// unlessGone forgives that there is no such domain any more.
+func unlessGone(err error) error {
+	if is(err, libvirt.ERR_NO_DOMAIN) {
+		return nil
+	}
+	return err
+}
