@@ -47,7 +47,7 @@ func (p Paths) Seed(uuid string) string { return filepath.Join(p.Guest(uuid), "s
 // SerialLog is what a VM wrote to its serial console.
 func (p Paths) SerialLog(uuid string) string { return filepath.Join(p.Guest(uuid), "serial.log") }
 
-// ImageDisk, ImageKernel and ImageInitrd are the three files of an image.
+// ImageDisk is the raw disk of an image, which overlays are laid over.
 func (p Paths) ImageDisk(digest string) string { return filepath.Join(p.Image(digest), "disk.raw") }
 
 // ImageKernel is the kernel that boots the image.

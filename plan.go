@@ -13,7 +13,7 @@ type Plan struct {
 // micro template boots with; the upper ones catch a slipped unit.
 const (
 	MaxCPUs   = 512
-	MinMemory = 64 * MiB
+	MinMemory = 96 * MiB
 	MaxMemory = 64 * TiB
 	MinDisk   = 64 * MiB
 	MaxDisk   = 1024 * TiB

@@ -3,9 +3,10 @@
 # missing. Does nothing, quickly, where none is.
 set -eu
 
-wanted='ca-certificates e2fsprogs gcc git iproute2 libc6-dev libvirt-clients
+wanted='ca-certificates debian-archive-keyring e2fsprogs gcc genisoimage git
+iproute2 libarchive-tools libc6-dev libvirt-clients
 libvirt-daemon libvirt-daemon-driver-qemu mmdebstrap nftables openssh-client
-procps qemu-system-x86 qemu-utils'
+procps qemu-system-x86 qemu-utils sqlite3 xorriso'
 
 missing=''
 for package in $wanted; do

@@ -141,7 +141,7 @@ func (a *app) provider(ctx context.Context) (*operations.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := enter(inst); err != nil {
+	if err := a.enter(inst); err != nil {
 		return nil, err
 	}
 	p, err := a.open(ctx, inst)
@@ -176,7 +176,7 @@ func (a *app) layers(inst ispctl.Installation, set templates.Set, hypervisor *li
 		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),
-		converge.NewLayer("domains", vm.Desired(libvirtd.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
+		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
 	}, nil
 }
 

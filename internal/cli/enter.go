@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +10,7 @@ import (
 	"ispctl"
 	"ispctl/internal/netns"
 	"ispctl/vm"
+	"ispctl/vm/libvirtd"
 )
 
 // enteredEnv tells the process that was started over what it has entered.
@@ -22,8 +21,8 @@ const enteredEnv = "ISPCTL_ENTERED"
 // use, into a mount namespace in which /dev/kvm is hidden; libvirt would try it
 // again and again, for seconds each time. A namespace is a thread's, so the
 // process starts itself over from a thread that is inside: then all of it is.
-func enter(inst ispctl.Installation) error {
-	hideKVM := inst.Hypervisor == "embed" && kvmMisleads()
+func (a *app) enter(inst ispctl.Installation) error {
+	hideKVM := inst.Hypervisor == "embed" && vm.KVMMisleads()
 	place := fmt.Sprintf("netns=%s kvm-hidden=%t", inst.NetNS, hideKVM)
 	if inst.NetNS == "" && !hideKVM || os.Getenv(enteredEnv) == place {
 		return nil
@@ -44,7 +43,7 @@ func enter(inst ispctl.Installation) error {
 		}
 	}
 	if hideKVM {
-		if err := hide("/dev/kvm"); err != nil {
+		if err := libvirtd.HideKVM(a.paths()); err != nil {
 			return err
 		}
 	}
@@ -54,25 +53,4 @@ func enter(inst ispctl.Installation) error {
 	}
 	env := append(os.Environ(), enteredEnv+"="+place)
 	return fmt.Errorf("start over: %w", unix.Exec(exe, os.Args, env))
-}
-
-// kvmMisleads reports whether /dev/kvm is there and of no use.
-func kvmMisleads() bool {
-	info, err := os.Stat("/dev/kvm")
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && !vm.KVMUsable()
-}
-
-// hide makes a device vanish from a mount namespace of our own.
-func hide(device string) error {
-	err := errors.Join(
-		unix.Unshare(unix.CLONE_NEWNS),
-		// Mounts made later on the host still show up here: the namespaces in
-		// /run/netns are mounts.
-		unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""),
-		unix.Mount("/dev/null", device, "", unix.MS_BIND, ""),
-	)
-	if err != nil {
-		return fmt.Errorf("hide %s: %w", filepath.Base(device), err)
-	}
-	return nil
 }

@@ -50,7 +50,7 @@ func (a *app) initCmd() *cobra.Command {
 			if os.Geteuid() != 0 {
 				return &ispctl.Error{Kind: ispctl.Permission, Object: "init", Cause: "changes the host", Next: "run it as root"}
 			}
-			if err := enter(inst); err != nil {
+			if err := a.enter(inst); err != nil {
 				return err
 			}
 			return a.runInit(c, inst, uplink, listed)

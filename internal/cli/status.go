@@ -43,9 +43,15 @@ func (a *app) statusCmd() *cobra.Command {
 func (a *app) statusTable(s operations.StatusView) error {
 	w := tabwriter.NewWriter(a.streams.Out, 0, 8, 2, ' ', 0)
 	for _, row := range [][2]string{
-		{"root", orDash(s.Root)}, {"namespace", orDash(s.NetNS)}, {"hypervisor", s.Hypervisor}, {"uplink", orDash(s.Uplink)},
-		{"zones", strconv.Itoa(s.Zones)}, {"addresses", strconv.Itoa(s.Addresses)}, {"forwards", strconv.Itoa(s.Forwards)},
-		{"vms", fmt.Sprintf("%d (%d wanted running)", s.VMs, s.WantedRunning)}, {"pending", plural(len(s.Pending), "change")},
+		{"root", orDash(s.Root)},
+		{"namespace", orDash(s.NetNS)},
+		{"hypervisor", s.Hypervisor},
+		{"uplink", orDash(s.Uplink)},
+		{"zones", strconv.Itoa(s.Zones)},
+		{"addresses", strconv.Itoa(s.Addresses)},
+		{"forwards", strconv.Itoa(s.Forwards)},
+		{"vms", fmt.Sprintf("%d (%d wanted running)", s.VMs, s.WantedRunning)},
+		{"pending", plural(len(s.Pending), "change")},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
 	}

@@ -21,7 +21,7 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 				Interface: "up0", Kind: ispctl.Routed,
 				Address: netip.MustParsePrefix("203.0.113.2/24"), Gateway: netip.MustParseAddr("203.0.113.1"),
 			},
-			Plans:  []ispctl.Plan{{Name: "small", CPUs: 1, Memory: 64 * ispctl.MiB, Disk: ispctl.GiB}},
+			Plans:  []ispctl.Plan{{Name: "small", CPUs: 1, Memory: 96 * ispctl.MiB, Disk: ispctl.GiB}},
 			Images: []ispctl.Image{{Name: "micro", Digest: Digest, Size: 64 * ispctl.MiB, Cmdline: "root=/dev/vda", Built: time.Unix(1e9, 0).UTC()}},
 		}
 	}

@@ -1,0 +1,90 @@
+package integration
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ispctl/internal/demo"
+	"ispctl/internal/netns"
+	"ispctl/internal/testkit"
+)
+
+// TestDemo is `make demo` and `ispctl demo down`: every proof holds, and the
+// host is left as it was.
+func TestDemo(t *testing.T) {
+	testkit.Need(t, testkit.Root)
+	if netns.Exists(demo.ProviderNS) {
+		t.Fatal("a demo is up on this host; take it down first: ispctl demo down")
+	}
+	root, err := os.MkdirTemp("", "isp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(root); err != nil {
+		t.Fatal(err)
+	}
+	ispctl := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(program, append([]string{"--root", root}, args...)...)
+		cmd.Env = append(os.Environ(), "ISPCTL_CACHE="+cacheDir())
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("ispctl %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	before := hostNetwork(t)
+	t.Cleanup(func() { ispctl("demo", "down") })
+	out := ispctl("demo", "up")
+	for _, want := range []string{"ok    login over SSH from the Internet", "ok    mail1 cannot be reached from web1", "Look around:", "ispctl demo down"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("demo up does not say %q:\n%s", want, out)
+		}
+	}
+	var s demo.Status
+	if err := json.Unmarshal([]byte(ispctl("demo", "status", "-o", "json")), &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Checks) < 6 || len(s.VMs) != 2 || len(s.Namespaces) != 2 || s.Root != root {
+		t.Errorf("demo status: %+v", s)
+	}
+	for _, c := range s.Checks {
+		if !c.OK {
+			t.Errorf("%s: %s", c.Name, c.Detail)
+		}
+	}
+	// The way in that status prints is the way in.
+	sh := exec.Command("sh", "-c", s.VMs[0].SSH+" hostname")
+	if got, err := sh.CombinedOutput(); err != nil || strings.TrimSpace(string(got)) != "web1" {
+		t.Errorf("%s: %v\n%s", s.VMs[0].SSH, err, got)
+	}
+	ispctl("demo", "down")
+	if diff := cmp.Diff(before, hostNetwork(t)); diff != "" {
+		t.Errorf("the demo left its mark on the host (-before +after):\n%s", diff)
+	}
+	if _, err := os.Stat(root); !os.IsNotExist(err) {
+		t.Errorf("the root is still there: %v", err)
+	}
+	if left, _ := exec.Command("pgrep", "-af", root).Output(); len(left) > 0 {
+		t.Errorf("processes are left:\n%s", left)
+	}
+}
+
+// hostNetwork draws the host's own network and namespaces.
+func hostNetwork(t *testing.T) []string {
+	t.Helper()
+	out := testkit.Sh(t, "ip", "-o", "address") + testkit.Sh(t, "ip", "route") + testkit.Sh(t, "nft", "list", "ruleset") + testkit.Sh(t, "ip", "netns", "list")
+	var lines []string
+	for line := range strings.Lines(out) {
+		// Other tests make namespaces at the same time.
+		if !strings.HasPrefix(line, "ispt-") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
