@@ -31,11 +31,16 @@ type Error struct {
 	Err    error  // the underlying error; may be nil
 }
 
-// Error formats as `OBJECT CAUSE: UNDERLYING; NEXT`.
+// Error formats as `OBJECT: CAUSE: UNDERLYING; NEXT`, and as `OBJECT not found`
+// where that is the cause.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Object)
-	if e.Object != "" && e.Cause != "" {
+	switch {
+	case e.Object == "" || e.Cause == "":
+	case strings.HasPrefix(e.Cause, "not found"):
+		b.WriteString(" ")
+	default:
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Cause)

@@ -53,7 +53,7 @@ func (m *Model) VM(name string) (VM, error) {
 func (m *Model) Image(name string) (Image, error) {
 	var newest Image
 	for _, i := range m.Images {
-		if string(i.Name) == name && i.Built.After(newest.Built) {
+		if string(i.Name) == name && (newest.Digest == "" || i.Built.After(newest.Built)) {
 			newest = i
 		}
 	}
@@ -99,9 +99,15 @@ func find[T any, N ~string](kind, name string, all []T, nameOf func(T) N) (T, er
 
 // Sort brings every slice into the order the Model promises.
 func (m *Model) Sort() {
+	slices.SortFunc(m.HostServices, func(a, b Service) int {
+		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+	})
 	slices.SortFunc(m.Addresses, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
 	slices.SortFunc(m.Zones, func(a, b Zone) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Plans, func(a, b Plan) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	slices.SortFunc(m.Images, func(a, b Image) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Built.Compare(b.Built), cmp.Compare(a.Digest, b.Digest))
+	})
 	slices.SortFunc(m.VMs, func(a, b VM) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Forwards, func(a, b Forward) int {
 		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))

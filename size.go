@@ -1,6 +1,7 @@
 package ispctl
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -20,18 +21,18 @@ const (
 	TiB Size = 1 << 40
 )
 
-// sizeUnits lists the units, longest first where one ends with another.
+// sizeUnits lists the units, the largest first; each ends with the last one.
 var sizeUnits = []struct {
 	name  string
 	bytes Size
 }{
 	{"TiB", TiB},
-	{"GiB", GiB},
-	{"MiB", MiB},
-	{"KiB", KiB},
 	{"TB", 1e12},
+	{"GiB", GiB},
 	{"GB", 1e9},
+	{"MiB", MiB},
 	{"MB", 1e6},
+	{"KiB", KiB},
 	{"kB", 1e3},
 	{"KB", 1e3},
 	{"B", 1},
@@ -44,11 +45,11 @@ func ParseSize(s string) (Size, error) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-		if err != nil || n < 0 {
+		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 64)
+		if errors.Is(err, strconv.ErrSyntax) {
 			return 0, Invalid("size", s, "is no whole number of %s", u.name)
 		}
-		if n > math.MaxInt64/int64(u.bytes) {
+		if err != nil || n > math.MaxInt64/uint64(u.bytes) {
 			return 0, Invalid("size", s, "is beyond 8 EiB")
 		}
 		return Size(n) * u.bytes, nil
@@ -59,8 +60,8 @@ func ParseSize(s string) (Size, error) {
 	}
 }
 
-// String prints the largest unit, binary before decimal, that divides the size without a rest,
-// so that ParseSize reads back the same number of bytes.
+// String prints the largest unit that divides the size without a rest, so that
+// ParseSize reads back the same number of bytes.
 func (s Size) String() string {
 	for _, u := range sizeUnits {
 		if s >= u.bytes && s%u.bytes == 0 {

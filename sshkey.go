@@ -7,11 +7,12 @@ import (
 )
 
 // sshKeyTypes are the algorithms of RFC 4253, 5656, 8709 and OpenSSH's
-// PROTOCOL.u2f that an authorized_keys line may begin with.
-var sshKeyTypes = map[string]bool{
-	"ssh-ed25519": true, "ssh-rsa": true,
-	"ecdsa-sha2-nistp256": true, "ecdsa-sha2-nistp384": true, "ecdsa-sha2-nistp521": true,
-	"sk-ssh-ed25519@openssh.com": true, "sk-ecdsa-sha2-nistp256@openssh.com": true,
+// PROTOCOL.u2f that an authorized_keys line may begin with, and of how many
+// strings their blobs consist.
+var sshKeyTypes = map[string]int{
+	"ssh-ed25519": 2, "ssh-rsa": 3,
+	"ecdsa-sha2-nistp256": 3, "ecdsa-sha2-nistp384": 3, "ecdsa-sha2-nistp521": 3,
+	"sk-ssh-ed25519@openssh.com": 3, "sk-ecdsa-sha2-nistp256@openssh.com": 4,
 }
 
 // ParseSSHKey reads one public key as in an authorized_keys line without
@@ -23,33 +24,40 @@ func ParseSSHKey(s string) (string, error) {
 		return "", Invalid("ssh key", "", "has more than one line")
 	}
 	fields := strings.Fields(line)
-	if len(fields) < 2 || !sshKeyTypes[fields[0]] {
+	if len(fields) < 2 || sshKeyTypes[fields[0]] == 0 {
 		return "", Invalid("ssh key", "", "does not start with a known key type such as ssh-ed25519 (options are not taken)")
 	}
 	blob, err := base64.StdEncoding.DecodeString(fields[1])
 	if err != nil {
 		return "", Invalid("ssh key", "", "is not base64 after its type")
 	}
-	if name, ok := sshString(blob); !ok || name != fields[0] {
+	parts, whole := sshStrings(blob)
+	if len(parts) == 0 || parts[0] != fields[0] {
 		return "", Invalid("ssh key", "", "says %s and holds another type", fields[0])
 	}
+	if !whole || len(parts) != sshKeyTypes[fields[0]] {
+		return "", Invalid("ssh key", "", "is cut short or has something appended")
+	}
 	key := fields[0] + " " + fields[1]
-	if comment := printable(strings.Join(fields[2:], " ")); comment != "" {
-		key += " " + comment
+	// Words anew: what is left of "a \u00e9 b" is two, with one space.
+	if comment := strings.Fields(printable(strings.Join(fields[2:], " "))); len(comment) > 0 {
+		key += " " + strings.Join(comment, " ")
 	}
 	return key, nil
 }
 
-// sshString reads the first length-prefixed string of an SSH wire blob.
-func sshString(blob []byte) (string, bool) {
-	if len(blob) < 4 {
-		return "", false
+// sshStrings reads the length-prefixed strings of an SSH wire blob, and tells
+// whether they are all of it.
+func sshStrings(blob []byte) (parts []string, whole bool) {
+	for len(blob) >= 4 {
+		n := binary.BigEndian.Uint32(blob)
+		if uint64(n) > uint64(len(blob)-4) {
+			return parts, false
+		}
+		parts = append(parts, string(blob[4:4+n]))
+		blob = blob[4+n:]
 	}
-	n := binary.BigEndian.Uint32(blob)
-	if uint64(n) > uint64(len(blob)-4) {
-		return "", false
-	}
-	return string(blob[4 : 4+n]), true
+	return parts, len(blob) == 0
 }
 
 // printable keeps the printable ASCII of a comment.

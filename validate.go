@@ -1,6 +1,9 @@
 package ispctl
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Validate checks the model as a whole: each object by itself, then what
 // objects claim of each other. It runs inside every transaction that changes
@@ -8,7 +11,7 @@ import "net/netip"
 // that no layer could build.
 func (m *Model) Validate() error {
 	for _, check := range []func() error{
-		m.Installation.Validate, m.validateUplink, m.validateAddresses, m.validateZones,
+		m.Installation.Validate, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
 		m.validatePlans, m.validateVMs, m.validateForwards,
 	} {
 		if err := check(); err != nil {
@@ -25,6 +28,15 @@ func (m *Model) validateUplink() error {
 	for _, z := range m.Zones {
 		if m.Uplink.Interface == m.Installation.Bridge(z.Name) {
 			return Invalid("uplink", m.Uplink.Interface, "is the bridge of zone %q", z.Name)
+		}
+	}
+	return nil
+}
+
+func (m *Model) validateHostServices() error {
+	for _, s := range m.HostServices {
+		if _, err := ParseService(s.String()); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -55,6 +67,9 @@ func (m *Model) validateZones() error {
 	vlans := map[int]Name{}
 	for i, z := range m.Zones {
 		name := string(z.Name)
+		if _, err := ParseName("zone", name); err != nil {
+			return err
+		}
 		if err := z.Validate(); err != nil {
 			return err
 		}
@@ -95,6 +110,9 @@ func (m *Model) validateZones() error {
 
 func (m *Model) validatePlans() error {
 	for _, p := range m.Plans {
+		if _, err := ParseName("plan", string(p.Name)); err != nil {
+			return err
+		}
 		if err := p.Validate(); err != nil {
 			return err
 		}
@@ -112,13 +130,17 @@ func (m *Model) validateVMs() error {
 	}
 	holders := map[inZone]Name{}
 	for _, vm := range m.VMs {
-		name := string(vm.Name)
 		if vm.Wanted == Absent {
 			// It needs nothing any more, and still holds its addresses.
 			for _, nic := range vm.NICs {
 				holders[inZone{nic.Zone, nic.Addr}] = vm.Name
 			}
-			continue
+		}
+	}
+	for _, vm := range m.Guests() {
+		name := string(vm.Name)
+		if _, err := ParseName("vm", name); err != nil {
+			return err
 		}
 		plan, ok := plans[vm.Plan]
 		if !ok {
@@ -158,6 +180,12 @@ func (m *Model) validateForwards() error {
 	seen := map[Listen]Forward{}
 	for _, f := range m.Forwards {
 		name := f.Listen.String()
+		if _, err := ParseListen(name); err != nil {
+			return err
+		}
+		if _, _, err := ParseForwardTarget(f.To()); err != nil {
+			return err
+		}
 		if other, taken := seen[f.Listen]; taken {
 			return Conflicting("forward", name, "is carried to %s already", other.To())
 		}
@@ -171,6 +199,10 @@ func (m *Model) validateForwards() error {
 		}
 		if vm.Wanted == Absent {
 			return Conflicting("forward", name, "vm %q is being destroyed", vm.Name)
+		}
+		service := Service{Port: f.Listen.Port, Proto: f.Listen.Proto}
+		if f.Listen.Addr == m.Uplink.Address.Addr() && slices.Contains(m.HostServices, service) {
+			return Conflicting("forward", name, "would take service %s away from the host itself", service)
 		}
 	}
 	return nil
