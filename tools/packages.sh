@@ -13,15 +13,25 @@ for package in $wanted; do
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=none
 	[ "$status" = installed ] || missing="$missing $package"
 done
-[ -n "$missing" ] || exit 0
+# Debian's QEMU driver looks this user up whatever its configuration says. The
+# package that makes it, libvirt-daemon-system, also starts a libvirtd, which
+# nothing here needs.
+user=libvirt-qemu
+getent passwd "$user" >/dev/null && makeuser='' || makeuser=yes
+[ -n "$missing$makeuser" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ]; then
-	echo "tools/packages.sh: these packages are missing, and installing them takes root:$missing" >&2
+	echo "tools/packages.sh: this takes root: packages:$missing; user: ${makeuser:+$user}" >&2
 	exit 1
 fi
-echo "installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-apt-get -q update
-# The list is words on purpose.
-# shellcheck disable=SC2086
-apt-get -q install -y --no-install-recommends $missing
+if [ -n "$missing" ]; then
+	echo "installing:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q update
+	# The list is words on purpose.
+	# shellcheck disable=SC2086
+	apt-get -q install -y --no-install-recommends $missing
+fi
+if [ -n "$makeuser" ]; then
+	useradd --system --no-create-home --home-dir /var/lib/libvirt --shell /usr/sbin/nologin "$user"
+fi

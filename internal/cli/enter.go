@@ -23,7 +23,9 @@ const enteredEnv = "ISPCTL_ENTERED"
 // process starts itself over from a thread that is inside: then all of it is.
 func (a *app) enter(inst ispctl.Installation) error {
 	hideKVM := inst.Hypervisor == "embed" && vm.KVMMisleads()
-	place := fmt.Sprintf("netns=%s kvm-hidden=%t", inst.NetNS, hideKVM)
+	// What is entered is named by what does not change by entering it: the
+	// process that was started over must find that it is there.
+	place := "netns " + inst.NetNS
 	if inst.NetNS == "" && !hideKVM || os.Getenv(enteredEnv) == place {
 		return nil
 	}

@@ -15,6 +15,7 @@ const CacheEnv = "ISPCTL_CACHE"
 
 func (a *app) imageBuild() *cobra.Command {
 	o := images.BuildOptions{}
+	var verbose bool
 	c := &cobra.Command{
 		Use: "build NAME", Short: "Build an image from packages and take it into the store",
 		Example: "  ispctl image build debian-12\n  ispctl image build micro --mirror http://deb.debian.org/debian",
@@ -27,9 +28,7 @@ func (a *app) imageBuild() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o.Progress = func(e images.Event) {
-				fmt.Fprintf(a.streams.Err, "%-10s %d/%d %s\n", e.Phase, e.Done, e.Total, e.Message)
-			}
+			o.Progress = a.buildProgress(verbose)
 			image, err := p.BuildImage(c.Context(), given[0], o)
 			if err != nil {
 				return err
@@ -38,7 +37,31 @@ func (a *app) imageBuild() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show every line that the programs print")
 	c.Flags().StringVar(&o.Mirror, "mirror", os.Getenv(images.MirrorEnv), "Debian archive to take packages from (or "+images.MirrorEnv+"); without it, where the host gets them")
 	c.Flags().StringVar(&o.CacheDir, "cache", cmp.Or(os.Getenv(CacheEnv), "/var/cache/ispctl/images"), "where finished builds are kept (or "+CacheEnv+"); a build by the same recipe is taken from there")
 	return c
+}
+
+// buildProgress shows a build: the latest line, written over the one before, on
+// a terminal; a line per step elsewhere; every line where that is asked for.
+func (a *app) buildProgress(verbose bool) func(images.Event) {
+	const width = 100
+	var last images.Event
+	return func(e images.Event) {
+		line := fmt.Sprintf("%-10s %d/%d %s", e.Phase, e.Done, e.Total, e.Message)
+		step := e.Phase != last.Phase || e.Done != last.Done
+		last = e
+		switch {
+		case verbose:
+			fmt.Fprintln(a.streams.Err, line)
+		case a.streams.Terminal:
+			fmt.Fprintf(a.streams.Err, "\r\033[K%.*s", width, line)
+			if e.Done == e.Total {
+				fmt.Fprintln(a.streams.Err)
+			}
+		case step:
+			fmt.Fprintln(a.streams.Err, line)
+		}
+	}
 }

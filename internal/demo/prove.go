@@ -188,15 +188,15 @@ func (d *Demo) print(s Status) {
 	}
 	fmt.Fprintf(d.Out, `
 Look around:
-  ispctl --root %[1]s status
-  ispctl --root %[1]s vm list -o wide
+  %[3]s --root %[1]s status
+  %[3]s --root %[1]s vm list -o wide
   ip netns exec %[2]s nft list ruleset
   ip netns exec %[2]s ip address
-`, d.Root, ProviderNS)
+`, d.Root, ProviderNS, d.Program)
 	for _, vm := range s.VMs {
 		fmt.Fprintf(d.Out, "Log in to %s:\n  %s\n", vm.Name, vm.SSH)
 	}
-	fmt.Fprintf(d.Out, "Remove every trace:\n  ispctl demo down%s\n", rootFlag(s.Root))
+	fmt.Fprintf(d.Out, "Remove every trace:\n  %s%s demo down\n", d.Program, rootFlag(s.Root))
 }
 
 func rootFlag(root string) string {

@@ -1,0 +1,88 @@
+package lab
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// systemFiles are what every flavour has beside packages: process 1, the
+// initial RAM disk's script, the modules to load, and what puts them in place.
+//
+//go:embed system
+var systemFiles embed.FS
+
+// Flavour is a machine that tests can be run on.
+type Flavour struct {
+	Name     string
+	Suite    string   // of the Debian archive
+	Packages []string // beside Debian's essential ones and the cloud kernel
+}
+
+// tools are what kernel tests call to see what the kernel sees, and what the
+// layers run. busybox is for the initial RAM disk, kmod and xz for the modules.
+var tools = []string{
+	"arping", "busybox-static", "ca-certificates", "conntrack", "dnsmasq-base", "e2fsprogs", "ethtool", "iperf3", "iproute2", "ipvsadm",
+	"iputils-ping", "kmod", "netcat-openbsd", "nftables", "openssh-client", "procps", "socat", "sqlite3", "wireguard-tools", "xz-utils",
+}
+
+// Debian12 is Debian 12 with its own kernel, 6.1.
+func Debian12() Flavour { return Flavour{Name: "debian-12", Suite: "bookworm", Packages: tools} }
+
+// Debian13 is Debian 13 with its own kernel, 6.12.
+func Debian13() Flavour { return Flavour{Name: "debian-13", Suite: "trixie", Packages: tools} }
+
+// Flavours are all there are.
+func Flavours() []Flavour { return []Flavour{Debian12(), Debian13()} }
+
+// Find finds a flavour by its name; the error lists those there are.
+func Find(name string) (Flavour, error) {
+	var have []string
+	for _, f := range Flavours() {
+		have = append(have, f.Name)
+	}
+	if i := slices.Index(have, name); i >= 0 {
+		return Flavours()[i], nil
+	}
+	return Flavour{}, fmt.Errorf("flavour %q not found (have: %s)", name, strings.Join(have, ", "))
+}
+
+// hash covers what the system is made from but the packages themselves.
+func (f Flavour) hash(sources []string) (string, error) {
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode([]any{f, sources}); err != nil {
+		return "", err
+	}
+	err := fs.WalkDir(systemFiles, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := systemFiles.ReadFile(name)
+		fmt.Fprintf(h, "%s %d\n%s", name, len(data), data)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// sources are the sources.list(5) lines of the flavour's release. Packages that
+// none of Debian's keys has signed are refused.
+func (f Flavour) sources(mirror string) []string {
+	mirror = strings.TrimRight(mirror, "/")
+	var lines []string
+	for _, part := range []struct{ suite, tail string }{{f.Suite, ""}, {f.Suite + "-updates", ""}, {f.Suite + "-security", "-security"}} {
+		lines = append(lines, fmt.Sprintf("deb [signed-by=%s] %s%s %s main", keyring, mirror, part.tail, part.suite))
+	}
+	return lines
+}
+
+const (
+	// archive is where packages come from unless Options.Mirror says so.
+	archive = "http://deb.debian.org/debian"
+	// keyring is of the package debian-archive-keyring.
+	keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+)

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Puts the kernel, its initial RAM disk and process 1 beside and into a root
+# file system, while mmdebstrap still has the archive's lists.
+# usage: build.sh OUT SYSTEM ROOT (the hook of mmdebstrap gives the last)
+set -eu
+out=$1 system=$2 root=$3
+export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+
+# What the metapackage depends on, unpacked and not installed: its scripts would
+# make an initial RAM disk for every machine there is.
+kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+mkdir "$out/work/kernel"
+(cd "$out/work/kernel" && apt-get -q -o APT::Sandbox::User=root download "$kernel" && dpkg-deb -x ./*.deb .)
+cp "$out"/work/kernel/boot/vmlinuz-* "$out/vmlinuz"
+version=$(basename "$out"/work/kernel/boot/vmlinuz-*)
+version=${version#vmlinuz-}
+mkdir -p "$root/lib/modules"
+for modules in "$out/work/kernel/lib/modules/$version" "$out/work/kernel/usr/lib/modules/$version"; do
+	[ -d "$modules" ] && cp -R "$modules" "$root/lib/modules/"
+done
+# Unpacked once here, not at each boot without hardware virtualisation.
+find "$root/lib/modules" -name '*.ko.xz' | sed "s|^$root||" | chroot "$root" xargs -r xz -d
+chroot "$root" depmod -a "$version"
+
+mkdir "$root/lab" "$root/payload"
+cp "$system/init" "$system/modules" "$root/lab/"
+chmod 0755 "$root/lab/init"
+echo lab >"$root/etc/hostname"
+printf '127.0.0.1 localhost lab\n::1 localhost\n' >"$root/etc/hosts"
+rm -rf "$root"/var/cache/apt/* "$root"/var/log/*
+
+ram=$out/work/initramfs
+mkdir -p "$ram/bin" "$ram/dev" "$ram/proc" "$ram/lower" "$ram/upper" "$ram/root" "$ram/modules"
+cp "$root/bin/busybox" "$ram/bin/"
+for applet in insmod mkdir mount sh sleep switch_root umount; do
+	ln -s busybox "$ram/bin/$applet"
+done
+chroot "$root" modprobe -a -S "$version" --show-depends virtio_pci virtio_blk ext4 overlay | sed -n 's/^insmod \([^ ]*\).*/\1/p' |
+	while read -r module; do
+		name=${module##*/}
+		[ -e "$ram/modules/$name" ] && continue
+		cp "$root$module" "$ram/modules/"
+		echo "$name" >>"$ram/modules/order"
+	done
+install -m 0755 "$system/initramfs" "$ram/init"
+bsdtar --format=newc --uid 0 --gid 0 -cf "$out/initrd.img" -C "$ram" .
+
+{
+	echo "kernel $version"
+	chroot "$root" dpkg-query -W -f '${Package} ${Version}\n'
+} >"$out/packages"
