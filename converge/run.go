@@ -107,7 +107,7 @@ func Changes(steps []Step) []Change {
 // Apply carries out steps: first what is to be made, in order, then what is to
 // go, in reverse. An error that befell single objects (a [Fault]) stands in the
 // way of nobody else's; any other one ends the pass, so that no guest starts
-// behind a wall that could not be built.
+// behind a wall that could not be built, and no wall goes before its guests.
 func Apply(ctx context.Context, steps []Step, o Options) error {
 	if err := guard(steps, o); err != nil {
 		return err
@@ -121,7 +121,11 @@ func Apply(ctx context.Context, steps []Step, o Options) error {
 		}
 	}
 	for _, s := range slices.Backward(steps) {
-		errs = append(errs, s.apply(ctx, Prune, o))
+		err := s.apply(ctx, Prune, o)
+		errs = append(errs, err)
+		if !faultsOnly(err) {
+			return errors.Join(errs...)
+		}
 	}
 	return errors.Join(errs...)
 }
