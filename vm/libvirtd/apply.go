@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -95,7 +98,7 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 	case c.Act == vm.Stop:
 		return h.stop(ctx, dom)
 	}
-	return remove(dom)
+	return h.remove(dom, c.Domain.Name)
 }
 
 // define writes a persistent definition. libvirt checks it against its schema.
@@ -188,13 +191,20 @@ func destroy(dom *libvirt.Domain) error {
 }
 
 // remove ends a guest, and forgets what libvirt keeps of it, but not its disks.
-func remove(dom *libvirt.Domain) error {
+func (h *Hypervisor) remove(dom *libvirt.Domain, name string) error {
 	active, err := dom.IsActive()
 	if err == nil && active {
 		err = destroy(dom)
 	}
 	if err != nil {
 		return unlessGone(err)
+	}
+	// The definition goes last: for as long as it is there, the next pass
+	// comes back for the rest.
+	if h.uri == embed {
+		if err := os.Remove(filepath.Join(h.paths.Embed(), "log", "qemu", name+".log")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove QEMU's log: %w", err)
+		}
 	}
 	return unlessGone(dom.UndefineFlags(libvirt.DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA))
 }
