@@ -79,7 +79,11 @@ func (m *Model) validateZones() error {
 		}
 		for _, other := range m.Zones[:i] {
 			if z.Prefix.Overlaps(other.Prefix) {
-				return Conflicting("zone", name, "prefix %s overlaps %s of zone %q", z.Prefix, other.Prefix, other.Name)
+				newer, older := z, other
+				if z.ID < other.ID {
+					newer, older = other, z
+				}
+				return Conflicting("zone", string(newer.Name), "prefix %s overlaps %s of zone %q", newer.Prefix, older.Prefix, older.Name)
 			}
 		}
 		if u := m.Uplink; u.Address.IsValid() && z.Prefix.Overlaps(u.Address.Masked()) {

@@ -31,7 +31,7 @@ func (p *Provider) change(ctx context.Context, o Options, e state.Entry, do edit
 	}
 	if o.DryRun {
 		if m, err = p.Store.Preview(ctx, collect); err != nil {
-			return r, err
+			return Result{}, err
 		}
 		steps, err := converge.Survey(ctx, p.Layers, m)
 		r.Changes = converge.Changes(steps)
@@ -39,7 +39,7 @@ func (p *Provider) change(ctx context.Context, o Options, e state.Entry, do edit
 	}
 	e.Actor = p.Actor
 	if m, err = p.Store.Update(ctx, e, collect); err != nil {
-		return r, err
+		return Result{}, err
 	}
 	// What an operation removes was asked for by name.
 	r.Changes, err = p.pass(ctx, m, converge.Options{AllowMassPrune: true})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,27 +73,36 @@ func (a *app) root() *cobra.Command {
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
 		a.versionCmd(), a.completionCmd(),
 	)
+	root.SuggestionsMinimumDistance = 2
+	wantsMore(root, "command")
 	return root
 }
 
 // group is a noun with its verbs.
 func group(noun, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{
-		Use: noun, Short: short, Args: cobra.NoArgs,
-		Example: "  " + verbs[0].CommandPath(),
-		RunE: func(c *cobra.Command, args []string) error {
-			return &ispctl.Error{Kind: ispctl.Usage, Object: noun, Cause: "which verb?", Next: "see: ispctl " + noun + " --help"}
-		},
-	}
+	c := &cobra.Command{Use: noun, Short: short, Example: verbs[0].Example}
 	c.AddCommand(verbs...)
-	c.Example = verbs[0].Example
-	c.Args = func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
+	wantsMore(c, "verb")
+	return c
+}
+
+// wantsMore makes a command that only holds others say so: a word that is none
+// of them, or none at all, is a usage error.
+func wantsMore(c *cobra.Command, what string) {
+	usage := func(object, cause string) error {
+		return &ispctl.Error{Kind: ispctl.Usage, Object: object, Cause: cause, Next: "see: " + c.CommandPath() + " --help"}
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return usage(c.CommandPath(), "which "+what+"?") }
+	c.Args = func(c *cobra.Command, given []string) error {
+		if len(given) == 0 {
 			return nil
 		}
-		return &ispctl.Error{Kind: ispctl.Usage, Object: noun + " " + args[0], Cause: "no such verb", Next: "see: ispctl " + noun + " --help"}
+		cause := "no such " + what
+		if near := c.SuggestionsFor(given[0]); len(near) > 0 {
+			cause += "; did you mean: " + strings.Join(near, ", ")
+		}
+		return usage(c.CommandPath()+" "+given[0], cause)
 	}
-	return c
 }
 
 func (a *app) close() {

@@ -1,0 +1,365 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Package is a package whose tests are run.
+type Package struct {
+	Path string // import path
+	Run  string // of go test -run; empty: all tests
+	dir  string // from the module's root; found by Run
+}
+
+// Options steer a run. The zero value will do.
+type Options struct {
+	CacheDir string        // empty: see [CacheDir]
+	Mirror   string        // of the Debian archive; empty: deb.debian.org
+	Timeout  time.Duration // of the tests, all together; 0: 10 minutes
+	Boot     bool          // boot, even where a saved memory would be quicker
+	JSON     io.Writer     // given the events of go test -json as they come
+	Log      func(string)  // told of every step
+}
+
+// Outcome of a test.
+type Outcome string
+
+// The outcomes, as go test -json has them.
+const (
+	Pass Outcome = "pass"
+	Fail Outcome = "fail"
+	Skip Outcome = "skip"
+)
+
+// Test is a test that was run. One without a name is the whole package.
+type Test struct {
+	Package, Name string
+	Outcome       Outcome
+	Elapsed       time.Duration
+	Output        string
+}
+
+// Result is what came out of a run. There are tests in it even where Run
+// returns an error: those that ended before.
+type Result struct {
+	Flavour string
+	Kernel  string // its release
+	KVM     bool
+	Resumed bool // went on from saved memory
+	Tests   []Test
+
+	// How long it took until there was a system, from start to the first
+	// test, and for all tests.
+	Build, Compile, Boot, Run time.Duration
+
+	Console string // file with all that the kernel and process 1 said
+}
+
+// CacheDir is where systems are kept: beside the directory that the environment
+// variable ISPCTL_CACHE names, else /var/cache/ispctl/lab.
+func CacheDir() string {
+	if images := os.Getenv("ISPCTL_CACHE"); images != "" {
+		return filepath.Join(filepath.Dir(filepath.Clean(images)), "lab")
+	}
+	return "/var/cache/ispctl/lab"
+}
+
+// bootTime is how long a machine may take to boot, and to answer. Ten times
+// what was measured without KVM: it may have to share the processor.
+const bootTime = 4 * time.Minute
+
+// Run boots a flavour, runs the tests of packages in it and returns what came
+// of them. Tests that fail are no error; a machine that hangs, or that ends too
+// early, is one: with the last lines of its console. The packages are those of
+// the module that the working directory is in.
+func Run(ctx context.Context, f Flavour, packages []Package, o Options) (Result, error) {
+	if o.CacheDir == "" {
+		o.CacheDir = CacheDir()
+	}
+	if o.Mirror == "" {
+		o.Mirror = archive
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Minute
+	}
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	r := run{flavour: f, packages: packages, o: o, result: Result{Flavour: f.Name, KVM: kvmUsable()}}
+	if err := r.do(ctx); err != nil {
+		return r.result, fmt.Errorf("lab %s: %w", f.Name, err)
+	}
+	return r.result, nil
+}
+
+// run is one call of [Run].
+type run struct {
+	flavour  Flavour
+	packages []Package
+	o        Options
+	result   Result
+
+	system    system
+	dir       string // gone at the end
+	mark      string // no test prints that
+	test2json string
+}
+
+func (r *run) do(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return errors.New("only root can build the machine's files, which belong to root")
+	}
+	if len(r.packages) == 0 {
+		return errors.New("there are no packages to test")
+	}
+	if err := needs(runPrograms[:]...); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(r.o.CacheDir, 0o755); err != nil {
+		return err
+	}
+	sweep(r.o.CacheDir)
+	lap := time.Now()
+	done := func(d *time.Duration) { *d, lap = time.Since(lap).Round(time.Millisecond), time.Now() }
+	var err error
+	if r.system, err = built(ctx, r.flavour, r.o); err != nil {
+		return err
+	}
+	done(&r.result.Build)
+	if err := needsSpace(r.o.CacheDir, runSpace); err != nil {
+		return err
+	}
+	release, err := r.directory()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	done(&r.result.Compile)
+
+	ctx, cancel := context.WithTimeoutCause(ctx, r.o.Timeout+bootTime, fmt.Errorf("not done after %v", r.o.Timeout+bootTime))
+	defer cancel()
+	defer r.keepConsole()
+	m, err := r.machine(ctx)
+	if err != nil {
+		return err
+	}
+	done(&r.result.Boot)
+	defer done(&r.result.Run)
+	defer m.while(ctx)()
+	if err := r.follow(m); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return m.explain(err)
+	}
+	m.close()
+	return nil
+}
+
+// prepare finds the packages in the module and fills the payload's disk.
+func (r *run) prepare(ctx context.Context) error {
+	module, err := goOutput(ctx, "list", "-m", "-f", "{{.Dir}}")
+	if err != nil {
+		return err
+	}
+	if r.test2json, err = goOutput(ctx, "tool", "-n", "test2json"); err != nil {
+		return err
+	}
+	args := []string{"list", buildTags, "-f", "{{.Dir}}"}
+	for _, p := range r.packages {
+		args = append(args, p.Path)
+	}
+	dirs, err := goOutput(ctx, args...)
+	if err != nil {
+		return err
+	}
+	for i, dir := range strings.Split(dirs, "\n") {
+		rel, err := filepath.Rel(module, dir)
+		if err != nil || i >= len(r.packages) {
+			return errors.Join(err, fmt.Errorf("%s: %d packages were asked for", dirs, len(r.packages)))
+		}
+		r.packages[i].dir = rel
+	}
+	p := payload{module: module, dir: filepath.Join(r.dir, "payload"), packages: r.packages}
+	return p.fill(ctx, filepath.Join(r.dir, payloadFile), r.mark, r.o)
+}
+
+func goOutput(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, tail(stderr.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// machine goes on from saved memory, or boots and saves it. It returns when
+// the machine has begun with the payload.
+func (r *run) machine(ctx context.Context) (*machine, error) {
+	state, err := r.statePath(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(state); err == nil && !r.o.Boot && !r.result.KVM {
+		r.o.Log("machine: go on from " + state)
+		m, err := r.begin(ctx, state, "")
+		if err == nil {
+			r.result.Resumed = true
+			return m, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		// Whatever is wrong with it: the next one is made below.
+		r.o.Log(fmt.Sprintf("machine: boot instead: %v", err))
+		if err := os.Remove(state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	r.o.Log("machine: boot " + r.system.manifest.Kernel)
+	if r.result.KVM {
+		return r.begin(ctx, "", "")
+	}
+	return r.begin(ctx, "", state)
+}
+
+// begin starts a machine and hands over.
+func (r *run) begin(ctx context.Context, from, saveTo string) (*machine, error) {
+	m, err := start(r.system, r.result.KVM, r.dir, from)
+	if err != nil {
+		return nil, err
+	}
+	defer m.while(ctx)()
+	begin := func() error {
+		if from != "" {
+			if err := m.resume(); err != nil {
+				return err
+			}
+		} else if err := m.ready(bootTime); err != nil {
+			return err
+		}
+		if saveTo != "" {
+			r.o.Log("machine: save its memory: " + saveTo)
+			if err := m.save(saveTo); err != nil {
+				return err
+			}
+		}
+		if err := m.tell(fmt.Sprintf("go %d.%09d %s", time.Now().Unix(), time.Now().Nanosecond(), rand.Text())); err != nil {
+			return err
+		}
+		line, err := m.line(time.Minute)
+		if err != nil {
+			return fmt.Errorf("it does not begin with the tests: %w", err)
+		}
+		kernel, ok := strings.CutPrefix(strings.TrimSpace(line), r.mark+" begin ")
+		if !ok {
+			return fmt.Errorf("it begins with %q", line)
+		}
+		r.result.Kernel = kernel
+		return nil
+	}
+	if err := begin(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, m.explain(err)
+	}
+	return m, nil
+}
+
+// statePath is where the memory of such a machine is kept: of this QEMU, with
+// this command line, on this system.
+func (r *run) statePath(ctx context.Context) (string, error) {
+	version, err := exec.CommandContext(ctx, qemu, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", qemu, err)
+	}
+	sum := sha256.Sum256([]byte(string(version) + strings.Join(hardware(false), "\n") + fmt.Sprint(payloadSize)))
+	return r.system.file("memory-" + hex.EncodeToString(sum[:8]) + ".zst"), nil
+}
+
+// follow reads what the machine says until all tests are done.
+func (r *run) follow(m *machine) error {
+	var d *decoder
+	running := "before the first test"
+	deadline := time.Now().Add(r.o.Timeout)
+	// A line that is empty before the mark is ours, not the test's.
+	empty := false
+	for {
+		line, err := m.line(time.Until(deadline))
+		word, isOurs := strings.CutPrefix(line, r.mark+" ")
+		fields := strings.Fields(word)
+		switch {
+		case err != nil:
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = fmt.Errorf("not done after %v", r.o.Timeout)
+			} else if errors.Is(err, io.EOF) {
+				err = errors.New("the machine has ended")
+			}
+			if d != nil {
+				fmt.Fprintf(d.in, "%s\n", line)
+				tests, ended := d.end("1")
+				r.result.Tests = append(r.result.Tests, tests...)
+				err = errors.Join(err, ended)
+			}
+			return fmt.Errorf("%s: %w", running, err)
+		case isOurs && len(fields) == 2 && fields[0] == "start":
+			pkg, err := r.pkg(fields[1])
+			if err != nil {
+				return err
+			}
+			running = pkg.Path
+			r.o.Log("test " + running)
+			if d, err = decode(r.test2json, pkg.Path, r.o.JSON); err != nil {
+				return err
+			}
+		case isOurs && len(fields) == 3 && fields[0] == "end" && d != nil:
+			tests, err := d.end(fields[2])
+			if err != nil {
+				return err
+			}
+			d, empty, running = nil, false, "after "+running
+			r.result.Tests = append(r.result.Tests, tests...)
+		case isOurs && word == "done\n":
+			return nil
+		case d != nil:
+			if empty {
+				line = "\n" + line
+			}
+			if empty = strings.HasSuffix(line, "\n\n") || line == "\n"; empty {
+				line = strings.TrimSuffix(line, "\n")
+			}
+			if _, err := io.WriteString(d.in, line); err != nil {
+				return err
+			}
+		default:
+			r.o.Log("machine: " + strings.TrimSpace(line))
+		}
+	}
+}
+
+func (r *run) pkg(index string) (Package, error) {
+	var i int
+	if _, err := fmt.Sscan(index, &i); err != nil || i < 0 || i >= len(r.packages) {
+		return Package{}, errors.Join(err, fmt.Errorf("there is no package %q", index))
+	}
+	return r.packages[i], nil
+}
