@@ -24,11 +24,18 @@ func Lock(ctx context.Context, paths ispctl.Paths, wait time.Duration) (unlock f
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("host lock: %w", err)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("host lock %s: %w", path, err)
+	}
 	lock := flock.New(path)
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	ok, err := lock.TryLockContext(ctx, lockPoll)
-	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
+	// Once at least: who does not want to wait still gets a lock that is free.
+	ok, err := lock.TryLock()
+	if err == nil && !ok {
+		waiting, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		_, err = lock.TryLockContext(waiting, lockPoll)
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, &ispctl.Error{
 			Kind: ispctl.Conflict, Object: "host lock " + path,
 			Cause: fmt.Sprintf("another ispctl has been at work for %s", wait),

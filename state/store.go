@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gofrs/flock"
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 	"github.com/pressly/goose/v3"
 
@@ -49,7 +50,11 @@ func Open(ctx context.Context, inst ispctl.Installation, paths ispctl.Paths) (*S
 		return nil, err
 	}
 	write.SetMaxOpenConns(1)
-	if err := migrate(ctx, write, path); err != nil {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	if err := migrate(ctx, write, path, files); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	read, err := connect(path, "mode=ro&_query_only=1")
@@ -71,11 +76,14 @@ func connect(path, options string) (*sql.DB, error) {
 	return db, nil
 }
 
-func migrate(ctx context.Context, db *sql.DB, path string) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
+// migrate brings the schema to the newest of files, one process at a time: two
+// would both find it old. The lock is the directory's, so that it leaves no file.
+func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
+	lock := flock.New(filepath.Dir(path), flock.SetFlag(os.O_RDONLY))
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return fmt.Errorf("database %s: lock its directory: %w", path, err)
 	}
+	defer lock.Unlock() //nolint:errcheck // it goes with the process
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
 	if err != nil {
 		return fmt.Errorf("database %s: %w", path, err)
@@ -94,11 +102,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 			Next:  "use the newer ispctl that wrote it",
 		}
 	case have > 0:
-		backup := fmt.Sprintf("%s.schema%d", path, have)
-		if _, err := os.Stat(backup); err == nil {
-			break
-		}
-		if _, err := db.ExecContext(ctx, "VACUUM INTO ?", backup); err != nil {
+		if err := backUp(ctx, db, fmt.Sprintf("%s.schema%d", path, have)); err != nil {
 			return fmt.Errorf("database %s: back up before schema %d: %w", path, newest, err)
 		}
 	}
@@ -106,4 +110,20 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		return fmt.Errorf("database %s: bring schema from %d to %d: %w", path, have, newest, err)
 	}
 	return nil
+}
+
+// backUp copies the database to a file, whole or not at all. One that is there
+// is kept: it is from before the first attempt.
+func backUp(ctx context.Context, db *sql.DB, file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	half := file + ".tmp"
+	if err := os.Remove(half); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", half); err != nil {
+		return err
+	}
+	return os.Rename(half, file)
 }

@@ -199,8 +199,12 @@ func (t *Tx) exec(query string, args ...any) error {
 	return taken(err)
 }
 
+// stampFormat is RFC 3339 with all of its nanoseconds: texts of one length sort
+// as the times they stand for.
+const stampFormat = "2006-01-02T15:04:05.000000000Z07:00"
+
 // stamp is a time as the database has it.
-func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+func stamp(at time.Time) string { return at.UTC().Format(stampFormat) }
 
 // marshal is the text form of an address or prefix; that of the zero value is
 // empty.

@@ -1,0 +1,247 @@
+package state_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ispctl"
+	"ispctl/state"
+)
+
+var (
+	addr   = netip.MustParseAddr
+	prefix = netip.MustParsePrefix
+)
+
+// guest is a VM as it is asked for.
+func guest(name, uuid, mac, at string) ispctl.VM {
+	return ispctl.VM{
+		UUID: uuid, Name: ispctl.Name(name), Zone: "dmz", Plan: "small", Template: "micro", Image: "d1", Wanted: ispctl.Running,
+		NICs: []ispctl.NIC{{Zone: "dmz", MAC: mac, Addr: addr(at)}},
+	}
+}
+
+// fill makes one of everything.
+func fill(tx *state.Tx) error {
+	for _, err := range []error{
+		tx.PutUplink(ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1")}),
+		tx.SetHostServices([]ispctl.Service{{Port: 53, Proto: ispctl.UDP}, {Port: 22, Proto: ispctl.TCP}, {Port: 22, Proto: ispctl.TCP}}),
+		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.11"), Applied: true}),
+		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.9")}),
+		tx.PutZone(ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24")}),
+		tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true}),
+		tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}),
+		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)}),
+		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	vm := guest("web1", "u1", "02:00:00:00:00:01", "10.10.0.2")
+	vm.SSHKeys, vm.Applied = []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, true
+	vm.NICs = append(vm.NICs, ispctl.NIC{Zone: "mail", MAC: "02:00:00:00:00:02", Addr: addr("10.20.0.9")})
+	if _, err := tx.InsertVM(vm); err != nil {
+		return err
+	}
+	return tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, VM: "web1", Port: 22, Applied: true})
+}
+
+// filled is the model that fill makes; created is the one time in it that is
+// not of our choosing.
+func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
+	return &ispctl.Model{
+		Installation: inst, Paths: paths,
+		Uplink:       ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1")},
+		HostServices: []ispctl.Service{{Port: 22, Proto: ispctl.TCP}, {Port: 53, Proto: ispctl.UDP}},
+		Addresses:    []ispctl.Address{{Addr: addr("203.0.113.9")}, {Addr: addr("203.0.113.11"), Applied: true}},
+		Zones: []ispctl.Zone{
+			{ID: 2, Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true},
+			{ID: 1, Name: "mail", Prefix: prefix("10.20.0.0/24")},
+		},
+		Plans: []ispctl.Plan{{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}},
+		Images: []ispctl.Image{
+			{Name: "micro", Digest: "d0", Size: ispctl.GiB, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+			{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)},
+		},
+		VMs: []ispctl.VM{{
+			ID: 1, UUID: "u1", Name: "web1", Zone: "dmz", Plan: "small", Template: "micro", Image: "d1", Wanted: ispctl.Running,
+			SSHKeys: []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, Created: created, Applied: true,
+			NICs: []ispctl.NIC{
+				{Index: 0, Zone: "dmz", MAC: "02:00:00:00:00:01", Tap: "isp-1-0", Addr: addr("10.10.0.2")},
+				{Index: 1, Zone: "mail", MAC: "02:00:00:00:00:02", Tap: "isp-1-1", Addr: addr("10.20.0.9")},
+			},
+		}},
+		Forwards: []ispctl.Forward{{ID: 1, Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, VM: "web1", Port: 22, Applied: true}},
+	}
+}
+
+// TestModelIsReadBack puts one of everything and reads it: from the update
+// itself, from the open database, and from one that is opened anew.
+func TestModelIsReadBack(t *testing.T) {
+	root := t.TempDir()
+	s := open(t, root)
+	before := time.Now().UTC().Truncate(time.Millisecond)
+	returned := update(t, s, fill)
+	created := returned.VMs[0].Created
+	if created.Before(before) || created.After(time.Now()) {
+		t.Errorf("created at %v, not now", created)
+	}
+	want := filled(ispctl.Paths{Root: root}, created)
+	for name, got := range map[string]*ispctl.Model{"returned": returned, "read": modelOf(t, s), "opened anew": modelOf(t, open(t, root))} {
+		if diff := cmp.Diff(want, got, comparable); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestEveryChange makes one change to the filled model at a time.
+func TestEveryChange(t *testing.T) {
+	listen := ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}
+	for _, tt := range []struct {
+		name string
+		do   func(*state.Tx) error
+		want func(*ispctl.Model)
+	}{
+		{"uplink", func(tx *state.Tx) error {
+			return tx.PutUplink(ispctl.Uplink{Interface: "eth1", Kind: ispctl.Routed})
+		}, func(m *ispctl.Model) { m.Uplink = ispctl.Uplink{Interface: "eth1", Kind: ispctl.Routed} }},
+		{"no host services", func(tx *state.Tx) error { return tx.SetHostServices(nil) }, func(m *ispctl.Model) { m.HostServices = nil }},
+		{"other host services", func(tx *state.Tx) error { return tx.SetHostServices([]ispctl.Service{{Port: 443, Proto: ispctl.TCP}}) }, func(m *ispctl.Model) {
+			m.HostServices = []ispctl.Service{{Port: 443, Proto: ispctl.TCP}}
+		}},
+		{"zone", func(tx *state.Tx) error {
+			return tx.PutZone(ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/16"), VLAN: 20, Egress: true, SNAT: addr("203.0.113.11"), Applied: true})
+		}, func(m *ispctl.Model) {
+			m.Zones[1] = ispctl.Zone{ID: 1, Name: "mail", Prefix: prefix("10.20.0.0/16"), VLAN: 20, Egress: true, SNAT: addr("203.0.113.11"), Applied: true}
+		}},
+		{"plan", func(tx *state.Tx) error {
+			return tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 3, Memory: 2 * ispctl.GiB, Disk: 5 * ispctl.GiB})
+		}, func(m *ispctl.Model) {
+			m.Plans[0] = ispctl.Plan{Name: "small", CPUs: 3, Memory: 2 * ispctl.GiB, Disk: 5 * ispctl.GiB}
+		}},
+		{"image built again", func(tx *state.Tx) error {
+			return tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, Built: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)})
+		}, func(m *ispctl.Model) {
+			m.Images[0].Built = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+			slices.Reverse(m.Images)
+		}},
+		{"image forgotten", func(tx *state.Tx) error { return tx.DeleteImage("d0") }, func(m *ispctl.Model) { m.Images = m.Images[1:] }},
+		{"keys", func(tx *state.Tx) error { return tx.SetKeys(1, []string{"c", "b", "a"}) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = []string{"c", "b", "a"} }},
+		{"no keys", func(tx *state.Tx) error { return tx.SetKeys(1, nil) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = nil }},
+		{"VM, and only what is not for life", func(tx *state.Tx) error {
+			return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: ispctl.Stopped, Name: "x", UUID: "x", Zone: "x", Template: "x", Image: "x"})
+		}, func(m *ispctl.Model) { m.VMs[0].Wanted, m.VMs[0].Applied = ispctl.Stopped, false }},
+		{"forward", func(tx *state.Tx) error { return tx.PutForward(ispctl.Forward{Listen: listen, VM: "web1", Port: 80}) }, func(m *ispctl.Model) {
+			m.Forwards[0].Port, m.Forwards[0].Applied = 80, false
+		}},
+		{"forward removed", func(tx *state.Tx) error { return tx.DeleteForward(listen) }, func(m *ispctl.Model) { m.Forwards = nil }},
+		{"address removed", func(tx *state.Tx) error {
+			if err := tx.DeleteForward(listen); err != nil {
+				return err
+			}
+			return tx.DeleteAddress(ispctl.Address{Addr: addr("203.0.113.11")})
+		}, func(m *ispctl.Model) { m.Forwards, m.Addresses = nil, m.Addresses[:1] }},
+		{"VM destroyed, its zone and plan removed, and itself forgotten", func(tx *state.Tx) error {
+			for _, err := range []error{tx.DeleteForward(listen), tx.DeleteVM(1), tx.DeleteZone("mail"), tx.DeletePlan("small")} {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, func(m *ispctl.Model) { m.Forwards, m.VMs, m.Zones, m.Plans = nil, nil, m.Zones[:1], nil }},
+		{"what is not there is removed", func(tx *state.Tx) error {
+			for _, err := range []error{tx.DeleteZone("x"), tx.DeletePlan("x"), tx.DeleteVM(99), tx.DeleteImage("x"), tx.DeleteAddress(ispctl.Address{}), tx.DeleteForward(ispctl.Listen{})} {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, func(*ispctl.Model) {}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root := t.TempDir()
+			s := open(t, root)
+			want := filled(ispctl.Paths{Root: root}, update(t, s, fill).VMs[0].Created)
+			tt.want(want)
+			update(t, s, tt.do)
+			if diff := cmp.Diff(want, modelOf(t, s), comparable); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			update(t, s, tt.do) // twice is once
+			if diff := cmp.Diff(want, modelOf(t, s), comparable); diff != "" {
+				t.Errorf("done twice (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTaken are the conflicts that the database itself finds.
+func TestTaken(t *testing.T) {
+	for name, do := range map[string]func(*state.Tx) error{
+		"address": func(tx *state.Tx) error { return tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.9")}) },
+		"name of a VM": func(tx *state.Tx) error {
+			_, err := tx.InsertVM(guest("web1", "u2", "02:00:00:00:00:09", "10.10.0.9"))
+			return err
+		},
+		"UUID": func(tx *state.Tx) error {
+			_, err := tx.InsertVM(guest("web2", "u1", "02:00:00:00:00:09", "10.10.0.9"))
+			return err
+		},
+		"MAC": func(tx *state.Tx) error {
+			_, err := tx.InsertVM(guest("web2", "u2", "02:00:00:00:00:01", "10.10.0.9"))
+			return err
+		},
+		"address in a zone": func(tx *state.Tx) error {
+			_, err := tx.InsertVM(guest("web2", "u2", "02:00:00:00:00:09", "10.10.0.2"))
+			return err
+		},
+		"run state that is none": func(tx *state.Tx) error { return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: "paused"}) },
+		"address a forward is on": func(tx *state.Tx) error {
+			return tx.DeleteAddress(ispctl.Address{Addr: addr("203.0.113.11")})
+		},
+		"VM a forward leads to": func(tx *state.Tx) error { return tx.DeleteVM(1) },
+		"forward to no VM": func(tx *state.Tx) error {
+			return tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.9"), Port: 1, Proto: ispctl.TCP}, VM: "ghost", Port: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			before := update(t, s, fill)
+			_, err := s.Update(t.Context(), state.Entry{}, do)
+			if ispctl.KindOf(err) != ispctl.Conflict || !strings.Contains(err.Error(), "is taken, or still in use") {
+				t.Errorf("want a conflict, have %v", err)
+			}
+			if diff := cmp.Diff(before, modelOf(t, s), comparable); diff != "" {
+				t.Errorf("(-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestIDsAreNeverUsedAgain, since taps are named by them.
+func TestIDsAreNeverUsedAgain(t *testing.T) {
+	s := open(t, t.TempDir())
+	update(t, s, func(tx *state.Tx) error {
+		if err := fill(tx); err != nil {
+			return err
+		}
+		second, err := tx.InsertVM(guest("web2", "u2", "02:00:00:00:00:09", "10.10.0.9"))
+		if err != nil {
+			return err
+		}
+		return tx.DeleteVM(second.ID)
+	})
+	m := update(t, s, func(tx *state.Tx) error {
+		_, err := tx.InsertVM(guest("web2", "u2", "02:00:00:00:00:09", "10.10.0.9"))
+		return err
+	})
+	if vm, err := m.VM("web2"); err != nil || vm.ID != 3 || vm.NICs[0].Tap != "isp-3-0" {
+		t.Errorf("%+v, %v", vm, err)
+	}
+}
