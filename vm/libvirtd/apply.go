@@ -143,7 +143,7 @@ func start(dom *libvirt.Domain) error {
 // once more: one that is still booting does not hear the first time.
 const (
 	lookEvery = 100 * time.Millisecond
-	askEvery  = 5 * time.Second
+	askEvery  = 2 * time.Second
 )
 
 // stop asks a guest to shut down, by ACPI, and ends it when it has not done so

@@ -2,18 +2,13 @@ package libvirtd
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"libvirt.org/go/libvirt"
-
-	"ispctl"
 )
 
 // The short names of two URIs.
@@ -57,8 +52,12 @@ func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 		if err := writeConfig(h.paths); err != nil {
 			return nil, err
 		}
+		if err := waitForLock(ctx, filepath.Join(h.paths.Embed(), "run", "qemu", "driver.pid"), h.Patience); err != nil {
+			return nil, err
+		}
 		uri = "qemu:///embed?" + url.Values{"root": {h.paths.Embed()}}.Encode()
-		defer logTo(filepath.Join(h.paths.Embed(), "log", "libvirt.log"))()
+		undo := logTo(filepath.Join(h.paths.Embed(), "log", "libvirt.log"))
+		defer undo()
 	}
 	if err := events(); err != nil {
 		return nil, explain(h.uri, err)
@@ -99,9 +98,16 @@ func logTo(path string) (undo func()) {
 		return func() {}
 	}
 	const warnings = "3"
+	if st, err := os.Stat(path); err == nil && st.Size() > maxLog {
+		_ = os.Rename(path, path+".old")
+	}
 	_ = os.Setenv(outputs, warnings+":file:"+path)
 	return func() { _ = os.Unsetenv(outputs) }
 }
+
+// maxLog is how many bytes of libvirt's log are enough. It writes a line for
+// every domain that is looked up in vain.
+const maxLog = 1 << 20
 
 // settleTime is how long guests may take to answer a new connection. QEMU
 // answers in milliseconds unless it hangs.
@@ -135,96 +141,3 @@ func settle(ctx context.Context, conn *libvirt.Connect) {
 		}
 	}
 }
-
-// explain makes an error of the kinds that an operator can do something about.
-func explain(uri string, err error) error {
-	message := err.Error()
-	if e, ok := errors.AsType[libvirt.Error](err); ok {
-		message = e.Message
-	}
-	e := &ispctl.Error{Object: "hypervisor " + uri, Cause: "cannot connect", Err: text(err)}
-	switch {
-	case strings.Contains(message, "libvirt.so"), strings.Contains(message, "libvirt-admin.so"):
-		e.Cause, e.Next = "libvirt's library is missing", "install it: apt install libvirt0"
-	case is(err, libvirt.ERR_NO_CONNECT), uri == embed && strings.Contains(message, "no connection driver"):
-		e.Next = "install the driver: apt install libvirt-daemon-driver-qemu"
-	case uri == embed && strings.Contains(message, "driver.pid"):
-		e.Kind, e.Cause, e.Next = ispctl.Conflict, "is in use by another process", "wait until it ends, or stop it"
-	case uri == embed && strings.Contains(message, "'libvirt-qemu'"):
-		e.Next = "make the user: adduser --system --group --no-create-home libvirt-qemu"
-	case uri == system && is(err, libvirt.ERR_SYSTEM_ERROR):
-		e.Next = "start it: systemctl start libvirtd; or install it: apt install libvirt-daemon-system"
-	case is(err, libvirt.ERR_AUTH_FAILED), is(err, libvirt.ERR_ACCESS_DENIED):
-		e.Kind, e.Next = ispctl.Permission, "run it as root"
-	}
-	return e
-}
-
-// is reports whether libvirt refused with that code.
-func is(err error, code libvirt.ErrorNumber) bool {
-	e, ok := errors.AsType[libvirt.Error](err)
-	return ok && e.Code == code
-}
-
-// text makes a libvirt error read as one line of its message. QEMU's own
-// complaints come in several.
-func text(err error) error {
-	e, ok := err.(libvirt.Error)
-	if !ok {
-		return err // none, or one that was made by us around it
-	}
-	return &failure{strings.ReplaceAll(strings.TrimSpace(e.Message), "\n", "; "), e}
-}
-
-type failure struct {
-	message string
-	err     libvirt.Error
-}
-
-func (f *failure) Error() string { return f.message }
-func (f *failure) Unwrap() error { return f.err }
-
-// writeConfig writes the embedded driver's qemu.conf.
-func writeConfig(paths ispctl.Paths) error {
-	dir := filepath.Join(paths.Embed(), "etc")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make directory of qemu.conf: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Join(paths.Embed(), "log"), 0o700); err != nil {
-		return fmt.Errorf("make directory of libvirt's log: %w", err)
-	}
-	path := filepath.Join(dir, "qemu.conf")
-	if have, err := os.ReadFile(path); err == nil && string(have) == qemuConf {
-		return nil
-	}
-	// Renamed into place: a process killed here must not leave half of it.
-	if err := os.WriteFile(path+".tmp", []byte(qemuConf), 0o600); err != nil {
-		return fmt.Errorf("write qemu.conf: %w", err)
-	}
-	return os.Rename(path+".tmp", path)
-}
-
-// qemuConf is for a process that is root on a machine where nothing else
-// manages QEMU. https://libvirt.org/drvqemu.html
-const qemuConf = `# Written by ispctl. Changes are overwritten.
-
-# There is no virtlogd: QEMU writes the logs itself.
-stdio_handler = "file"
-
-# There may be neither AppArmor nor a profile of it.
-security_driver = "none"
-
-# The files of guests are root's alone and stay as they are. Were libvirt to
-# change owners, it would mark the image's kernel, which guests share, with
-# reference counts that a kill -9 leaves wrong for good.
-user = "root"
-group = "root"
-dynamic_ownership = 0
-
-# QEMU runs in the namespaces of the process that starts it. A /dev of its own
-# would show it the /dev/kvm that was hidden from us.
-namespaces = []
-
-# No machined and no systemd is asked for a control group.
-cgroup_controllers = []
-`

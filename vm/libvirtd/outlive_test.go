@@ -126,12 +126,14 @@ func TestOneProcessAtATime(t *testing.T) {
 	}
 	furnish(t)
 	holder := worker(t, order{Model: -1, Hold: time.Minute})
-	holder.ready(t)
+	holder.outcome(t)
 	got := worker(t, order{Model: -1}).outcome(t)
 	t.Log(got.Error)
 	if got.Kind != ispctl.Conflict {
 		t.Errorf("want a conflict, have kind %d: %s", got.Kind, got.Error)
 	}
+	patient := worker(t, order{Model: -1, Patience: time.Minute})
+	time.Sleep(200 * time.Millisecond)
 	holder.kill(t)
-	worker(t, order{Model: -1}).ok(t)
+	patient.ok(t)
 }

@@ -22,8 +22,9 @@ const orderEnv = "ISPCTL_TEST_ORDER"
 // negative, only to look. It says "ready" before it applies, and holds on to
 // the driver for a while afterwards.
 type order struct {
-	Model int
-	Hold  time.Duration
+	Model    int
+	Hold     time.Duration
+	Patience time.Duration
 }
 
 // outcome is what such a run has to say.
@@ -58,7 +59,7 @@ func carryOut(o order) (outcome, error) {
 	ctx := context.Background()
 	out := outcome{Running: map[string]bool{}}
 	h := libvirtd.Open("embed", ispctl.Paths{Root: os.Getenv(rootEnv)}, inst)
-	h.Grace = 10 * time.Second
+	h.Grace, h.Patience = 10*time.Second, o.Patience
 	begin := time.Now()
 	have, err := h.Observe(ctx)
 	if err != nil {
