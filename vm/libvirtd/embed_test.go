@@ -106,6 +106,14 @@ func TestStopOnEmbed(t *testing.T) {
 		t.Errorf("state %s, %v", state, err)
 	}
 
+	// Asked before they can hear, they are asked again.
+	bring(t, h, running)
+	begin = time.Now()
+	bring(t, h, stopped(running))
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("two guests that were still booting took %s to stop", took)
+	}
+
 	dumb := wanted(t, all[4])
 	bring(t, h, dumb)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
