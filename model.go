@@ -21,6 +21,7 @@ type Model struct {
 	Images       []Image
 	VMs          []VM // absent ones included, see [Model.Guests]
 	Forwards     []Forward
+	Policies     []Policy
 }
 
 // Guests are the VMs that are to exist: all but the absent ones.
@@ -109,6 +110,7 @@ func (m *Model) Sort() {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Built.Compare(b.Built), cmp.Compare(a.Digest, b.Digest))
 	})
 	slices.SortFunc(m.VMs, func(a, b VM) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	slices.SortFunc(m.Policies, ComparePolicies)
 	slices.SortFunc(m.Forwards, func(a, b Forward) int {
 		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))
 	})

@@ -12,7 +12,7 @@ import (
 func (m *Model) Validate() error {
 	for _, check := range []func() error{
 		m.Installation.Validate, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
-		m.validatePlans, m.validateVMs, m.validateForwards,
+		m.validatePlans, m.validateVMs, m.validateForwards, m.validatePolicies,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -72,6 +72,9 @@ func (m *Model) validateZones() error {
 		}
 		if err := z.Validate(); err != nil {
 			return err
+		}
+		if End(z.Name) == Internet || End(z.Name) == Host {
+			return Invalid("zone", name, "the name stands for an end of policies that is no zone")
 		}
 		if bridge := m.Installation.Bridge(z.Name); len(bridge) > MaxInterfaceName {
 			return Invalid("zone", name, "its bridge %s would have %d bytes; the kernel takes %d, so the zone's name %d",

@@ -34,11 +34,11 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.plans, a.vms, a.forwards}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.plans, a.vms, a.forwards, a.policies}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
 		steps = append([]func() error{a.pruneForwards}, steps...)
-		steps = append(steps, a.pruneVMs, a.prunePlans, a.pruneZones, a.pruneAddresses)
+		steps = append(steps, a.pruneVMs, a.prunePlans, a.prunePolicies, a.pruneZones, a.pruneAddresses)
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -79,6 +79,11 @@ func (a *applier) dangling() error {
 	for _, f := range d.Forwards {
 		check(f.ListenAt, known("address", f.Listen.Addr.String(), addresses))
 		check(f.ToAt, known("vm", string(f.VM), vms))
+	}
+	ends := append(zones, string(ispctl.Host), string(ispctl.Internet))
+	for _, p := range d.Policies {
+		check(p.FromAt, known("zone", string(p.From), ends))
+		check(p.ToAt, known("zone", string(p.To), ends))
 	}
 	return errors.Join(errs...)
 }
@@ -207,6 +212,22 @@ func (a *applier) forwards() error {
 			a.say("~ forward %s %s", want.Listen, changes(field{"to", have.To(), want.To()}))
 		}
 		if err := a.tx.PutForward(want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) policies() error {
+	for _, one := range a.doc.Policies {
+		want := one.Policy
+		have, there := findPolicy(a.have, want)
+		want.Applied = !there || have.Applied
+		if there && want == have {
+			continue
+		}
+		a.say("+ policy %s", want)
+		if err := a.tx.PutPolicy(want); err != nil {
 			return err
 		}
 	}

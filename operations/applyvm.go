@@ -115,6 +115,15 @@ func (a *applier) prunePlans() error {
 	})
 }
 
+func (a *applier) prunePolicies() error {
+	return pruneEach(a.have.Policies, func(p ispctl.Policy) bool {
+		return p.Applied && !slices.ContainsFunc(a.doc.Policies, func(d document.Policy) bool { return d.Policy.Key() == p.Key() })
+	}, func(p ispctl.Policy) error {
+		a.say("- policy %s", p)
+		return a.tx.DeletePolicy(p)
+	})
+}
+
 func (a *applier) pruneZones() error {
 	return pruneEach(a.have.Zones, func(z ispctl.Zone) bool {
 		return z.Applied && !slices.ContainsFunc(a.doc.Zones, func(d document.Zone) bool { return d.Name == z.Name })

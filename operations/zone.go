@@ -39,6 +39,9 @@ func (p *Provider) DeleteZone(ctx context.Context, name string, ifExists bool, o
 			if vms := m.VMsIn(z.Name); len(vms) > 0 {
 				return nil, inUse("zone", name, "vm", vms, "destroy them first: ispctl vm destroy")
 			}
+			if policies := policiesOf(m, z); len(policies) > 0 {
+				return nil, inUse("zone", name, "policy", policies, "take them back first: ispctl zone policy deny")
+			}
 			return []string{"- zone " + name}, tx.DeleteZone(z.Name)
 		})
 }
@@ -67,4 +70,15 @@ func (p *Provider) Zone(ctx context.Context, name string) (ZoneView, error) {
 		return ZoneView{}, err
 	}
 	return viewZone(m, z), nil
+}
+
+// policiesOf are the policies that name a zone, in words.
+func policiesOf(m *ispctl.Model, z ispctl.Zone) []string {
+	var all []string
+	for _, p := range m.Policies {
+		if p.From == ispctl.End(z.Name) || p.To == ispctl.End(z.Name) {
+			all = append(all, p.String())
+		}
+	}
+	return all
 }

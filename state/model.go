@@ -90,6 +90,12 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Forwards = append(m.Forwards, one)
 			return err
 		}},
+		{`SELECT from_end, to_end, transport, port, family, log, applied FROM policy`, func(row scanner) error {
+			var one ispctl.Policy
+			err := row.Scan(&one.From, &one.To, &one.Opening.Transport, &one.Opening.Port, &one.Family, &one.Log, &one.Applied)
+			m.Policies = append(m.Policies, one)
+			return err
+		}},
 	} {
 		if err := each(ctx, tx, table.query, table.scan); err != nil {
 			return nil, fmt.Errorf("read model: %w", err)

@@ -194,6 +194,19 @@ func (t *Tx) DeleteForward(l ispctl.Listen) error {
 	return t.exec(`DELETE FROM forward WHERE addr = ? AND port = ? AND proto = ?`, marshal(l.Addr), l.Port, l.Proto)
 }
 
+// PutPolicy makes the policy, or changes the one that lets the same through.
+func (t *Tx) PutPolicy(p ispctl.Policy) error {
+	return t.exec(`INSERT INTO policy (from_end, to_end, transport, port, family, log, applied) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET log = excluded.log, applied = excluded.applied`,
+		p.From, p.To, p.Opening.Transport, p.Opening.Port, p.Family, p.Log, p.Applied)
+}
+
+// DeletePolicy removes a policy.
+func (t *Tx) DeletePolicy(p ispctl.Policy) error {
+	return t.exec(`DELETE FROM policy WHERE from_end = ? AND to_end = ? AND transport = ? AND port = ? AND family = ?`,
+		p.From, p.To, p.Opening.Transport, p.Opening.Port, p.Family)
+}
+
 func (t *Tx) exec(query string, args ...any) error {
 	_, err := t.tx.ExecContext(t.ctx, query, args...)
 	return taken(err)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -12,18 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"ispctl"
-	"ispctl/converge"
 	"ispctl/images"
 	"ispctl/internal/config"
-	"ispctl/net/bridge"
-	"ispctl/net/firewall"
-	"ispctl/net/nat"
-	"ispctl/net/nft"
-	"ispctl/net/route"
 	"ispctl/operations"
 	"ispctl/state"
 	"ispctl/templates"
-	"ispctl/vm"
 	"ispctl/vm/libvirtd"
 )
 
@@ -63,7 +55,7 @@ func (a *app) root() *cobra.Command {
 	flags.DurationVar(&a.lockWait, "lock-timeout", 30*time.Second, "how long to wait for another ispctl at work")
 	root.AddCommand(
 		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.statusCmd(),
-		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneList(), a.zoneShow(), a.zoneDelete()),
+		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneList(), a.zoneShow(), a.zoneDelete(), a.zonePolicy(), a.zoneCheck()),
 		group("address", "External addresses", a.addressAdd(), a.addressList(), a.addressRemove()),
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
 		group("plan", "What a subscriber buys: CPUs, memory, disk", a.planCreate(), a.planList(), a.planShow(), a.planDelete()),
@@ -161,33 +153,13 @@ func (a *app) provider(ctx context.Context) (*operations.Provider, error) {
 	hypervisor := libvirtd.Open(inst.Hypervisor, a.paths(), inst)
 	a.later(hypervisor.Close)
 	p.Hypervisor = hypervisor
-	p.Layers, err = a.layers(inst, p.Templates, hypervisor)
-	return p, err
-}
-
-// layers are all layers in the order they are made: the wall stands before the
-// guest's first packet.
-func (a *app) layers(inst ispctl.Installation, set templates.Set, hypervisor *libvirtd.Hypervisor) ([]converge.Layer, error) {
-	links, errLinks := bridge.Open(inst.LinkGroup())
-	wall, errWall := nft.Open(inst.Table(firewall.Layer))
-	translation, errNAT := nft.Open(inst.Table(nat.Layer))
-	routes, errRoutes := route.Open()
-	if err := errors.Join(errLinks, errWall, errNAT, errRoutes); err != nil {
+	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)
+	if err != nil {
 		return nil, err
 	}
-	a.later(func() error {
-		links.Close()
-		routes.Close()
-		return errors.Join(wall.Close(), translation.Close())
-	})
-	return []converge.Layer{
-		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: a.paths(), Installation: inst.Prefix}),
-		converge.NewLayer("bridge", bridge.Desired, bridge.Diff, links),
-		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
-		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
-		converge.NewLayer("route", route.Desired, route.Diff, routes),
-		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
-	}, nil
+	a.later(closeLayers)
+	p.Layers = layers
+	return p, nil
 }
 
 // actor is who asks, for the journal.

@@ -35,6 +35,7 @@ type Document struct {
 	Plans        []Plan
 	VMs          []VM
 	Forwards     []Forward
+	Policies     []Policy
 }
 
 // Address is an external address.
@@ -74,6 +75,13 @@ type Forward struct {
 	ispctl.Forward
 }
 
+// Policy is one policy; a line of the file that lists several services makes
+// one of each.
+type Policy struct {
+	At, FromAt, ToAt At
+	ispctl.Policy
+}
+
 // Error is a usage error at a place in the file.
 func (d *Document) Error(at At, err error) error { return errorAt(d.File, at, err) }
 
@@ -108,6 +116,9 @@ func (d *Document) places() map[string]At {
 	}
 	for _, f := range d.Forwards {
 		places[fmt.Sprintf("forward %q", f.Listen)] = f.At
+	}
+	for _, p := range d.Policies {
+		places[fmt.Sprintf("policy %q", p.Policy.String())] = p.At
 	}
 	if d.Uplink != nil {
 		places[fmt.Sprintf("uplink %q", d.Uplink.Interface)] = d.UplinkAt

@@ -19,6 +19,7 @@ type (
 		Plans     []outPlan    `yaml:"plans,omitempty"`
 		VMs       []outVM      `yaml:"vms,omitempty"`
 		Forwards  []outForward `yaml:"forwards,omitempty"`
+		Policies  []outPolicy  `yaml:"policies,omitempty"`
 	}
 	outUplink struct {
 		Interface string `yaml:"interface"`
@@ -50,6 +51,13 @@ type (
 		Address  string   `yaml:"address,omitempty"`
 		State    string   `yaml:"state"`
 		SSHKeys  []string `yaml:"ssh_keys"`
+	}
+	outPolicy struct {
+		From     string   `yaml:"from"`
+		To       string   `yaml:"to"`
+		Services []string `yaml:"services"`
+		Families []string `yaml:"families"`
+		Log      bool     `yaml:"log,omitempty"`
 	}
 	outForward struct {
 		Listen string `yaml:"listen"`
@@ -98,7 +106,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	for _, f := range m.Forwards {
 		out.Forwards = append(out.Forwards, outForward{Listen: f.Listen.String(), To: f.To()})
 	}
-	text, err := yaml.Dump(out)
+	text, err := yaml.Dump(out, yaml.WithLineWidth(-1)) // a key is one line
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}

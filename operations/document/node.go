@@ -52,6 +52,9 @@ func (p *parser) check(n *yaml.Node, err error) {
 // mapping hands each value to its field; unknown, repeated and missing keys
 // are errors.
 func (p *parser) mapping(n *yaml.Node, known fields, required ...string) {
+	if p.alias(n) {
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		p.fail(n, "want a mapping with the keys %s", keys(known))
 		return
@@ -82,6 +85,9 @@ func (p *parser) each(n *yaml.Node, read func(*yaml.Node)) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		return
 	}
+	if p.alias(n) {
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		p.fail(n, "want a sequence")
 		return
@@ -91,36 +97,55 @@ func (p *parser) each(n *yaml.Node, read func(*yaml.Node)) {
 	}
 }
 
-// text is a scalar as it is written.
-func (p *parser) text(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.AliasNode:
+// alias refuses what stands for something elsewhere: a few of them, each in the
+// next, are a document of any size.
+func (p *parser) alias(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode {
 		p.fail(n, "aliases are not taken")
-		return ""
-	case n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null":
-		p.fail(n, "want a value")
-		return ""
 	}
-	return n.Value
+	return n.Kind == yaml.AliasNode
+}
+
+// text is a scalar as it is written, if it is one.
+func (p *parser) text(n *yaml.Node) (string, bool) {
+	if p.alias(n) {
+		return "", false
+	}
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+		p.fail(n, "want a value")
+		return "", false
+	}
+	return n.Value, true
+}
+
+// scalar reads a scalar with a function that says what is wrong with it.
+func scalar[T any](p *parser, n *yaml.Node, read func(string) (T, error)) T {
+	var v T
+	if s, ok := p.text(n); ok {
+		var err error
+		v, err = read(s)
+		p.check(n, err)
+	}
+	return v
 }
 
 func (p *parser) integer(n *yaml.Node) int {
-	i, err := strconv.Atoi(p.text(n))
-	if err != nil {
-		p.fail(n, "%q is no whole number", n.Value)
-	}
-	return i
+	return scalar(p, n, func(s string) (int, error) {
+		i, err := strconv.Atoi(s)
+		if err != nil {
+			return 0, fmt.Errorf("%q is no whole number", s)
+		}
+		return i, nil
+	})
 }
 
 func (p *parser) boolean(n *yaml.Node) bool {
-	switch p.text(n) {
-	case "true":
-		return true
-	case "false":
-		return false
-	}
-	p.fail(n, "%q is not true or false", n.Value)
-	return false
+	return scalar(p, n, func(s string) (bool, error) {
+		if s != "true" && s != "false" {
+			return false, fmt.Errorf("%q is not true or false", s)
+		}
+		return s == "true", nil
+	})
 }
 
 func keys(known fields) string {

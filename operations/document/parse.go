@@ -2,6 +2,7 @@ package document
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"go.yaml.in/yaml/v4"
@@ -23,11 +24,16 @@ func Parse(file string, data []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	version := 0
+	version, versionAt := Version, At{}
 	p.mapping(root, fields{
-		"version": func(n *yaml.Node) { version = p.integer(n) },
-		"uplink":  func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n), at(n) },
-		"host":    func(n *yaml.Node) { doc.HostServices = p.host(n) },
+		"version": func(n *yaml.Node) {
+			before := len(p.errs)
+			if v := p.integer(n); len(p.errs) == before {
+				version, versionAt = v, at(n)
+			}
+		},
+		"uplink": func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n), at(n) },
+		"host":   func(n *yaml.Node) { doc.HostServices = p.host(n) },
 		"addresses": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Addresses = append(doc.Addresses, Address{at(n), p.addr(n)}) })
 		},
@@ -37,9 +43,13 @@ func Parse(file string, data []byte) (*Document, error) {
 		"forwards": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Forwards = append(doc.Forwards, p.forward(n)) })
 		},
+		"policies": func(n *yaml.Node) {
+			p.each(n, func(n *yaml.Node) { doc.Policies = append(doc.Policies, p.policies(n)...) })
+		},
 	}, "version")
-	if version != Version && len(p.errs) == 0 {
-		p.fail(root, "version %d is not known; this ispctl reads version %d", version, Version)
+	if version != Version {
+		// What else is wrong with it is not for this ispctl to say.
+		return nil, errorAt(file, versionAt, fmt.Errorf("version %d is not known; this ispctl reads version %d", version, Version))
 	}
 	p.unique(doc)
 	return doc, errors.Join(p.errs...)
@@ -47,13 +57,16 @@ func Parse(file string, data []byte) (*Document, error) {
 
 func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
 	u := &ispctl.Uplink{Kind: ispctl.Routed}
+	before := len(p.errs)
 	p.mapping(n, fields{
-		"interface": func(n *yaml.Node) { u.Interface = p.text(n) },
-		"kind":      func(n *yaml.Node) { u.Kind = ispctl.UplinkKind(p.text(n)) },
+		"interface": func(n *yaml.Node) { u.Interface, _ = p.text(n) },
+		"kind":      func(n *yaml.Node) { u.Kind = ispctl.UplinkKind(scalar(p, n, asIs)) },
 		"address":   func(n *yaml.Node) { u.Address = p.prefix(n) },
 		"gateway":   func(n *yaml.Node) { u.Gateway = p.addr(n) },
 	}, "interface")
-	p.check(n, u.Validate())
+	if len(p.errs) == before {
+		p.check(n, u.Validate())
+	}
 	return u
 }
 
@@ -62,9 +75,7 @@ func (p *parser) host(n *yaml.Node) *[]ispctl.Service {
 	p.mapping(n, fields{
 		"services": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) {
-				s, err := ispctl.ParseService(p.text(n))
-				p.check(n, err)
-				services = append(services, s)
+				services = append(services, scalar(p, n, ispctl.ParseService))
 			})
 		},
 	}, "services")
@@ -116,17 +127,17 @@ func (p *parser) vm(n *yaml.Node) VM {
 		"plan":     func(n *yaml.Node) { vm.Plan, vm.PlanAt = string(p.name("plan", n)), at(n) },
 		"address":  func(n *yaml.Node) { vm.Address = p.addr(n) },
 		"state": func(n *yaml.Node) {
-			vm.State = ispctl.Wanted(p.text(n))
-			if vm.State != ispctl.Running && vm.State != ispctl.Stopped {
-				p.fail(n, "state %q is not running or stopped", vm.State)
-			}
+			vm.State = scalar(p, n, func(s string) (ispctl.Wanted, error) {
+				if w := ispctl.Wanted(s); w == ispctl.Running || w == ispctl.Stopped {
+					return w, nil
+				}
+				return "", fmt.Errorf("state %q is not running or stopped", s)
+			})
 		},
 		"ssh_keys": func(n *yaml.Node) {
 			keys := []string{}
 			p.each(n, func(n *yaml.Node) {
-				key, err := ispctl.ParseSSHKey(p.text(n))
-				p.check(n, err)
-				keys = append(keys, key)
+				keys = append(keys, scalar(p, n, ispctl.ParseSSHKey))
 			})
 			vm.SSHKeys = &keys
 		},
@@ -138,14 +149,14 @@ func (p *parser) forward(n *yaml.Node) Forward {
 	f := Forward{At: at(n)}
 	p.mapping(n, fields{
 		"listen": func(n *yaml.Node) {
-			l, err := ispctl.ParseListen(p.text(n))
-			p.check(n, err)
-			f.Listen, f.ListenAt = l, at(n)
+			f.Listen, f.ListenAt = scalar(p, n, ispctl.ParseListen), at(n)
 		},
 		"to": func(n *yaml.Node) {
-			vm, port, err := ispctl.ParseForwardTarget(p.text(n))
-			p.check(n, err)
-			f.VM, f.Port, f.ToAt = vm, port, at(n)
+			f.ToAt = at(n)
+			f.VM = scalar(p, n, func(s string) (vm ispctl.Name, err error) {
+				vm, f.Port, err = ispctl.ParseForwardTarget(s)
+				return vm, err
+			})
 		},
 	}, "listen", "to")
 	return f
@@ -154,55 +165,60 @@ func (p *parser) forward(n *yaml.Node) Forward {
 // unique refuses what is written down twice.
 func (p *parser) unique(d *Document) {
 	seen := map[string]At{}
-	once := func(at At, what string) {
-		if first, twice := seen[what]; twice {
+	once := func(at At, kind, name string, read bool) {
+		what := kind + " " + name
+		if first, twice := seen[what]; twice && read { // what could not be read is wrong already
 			p.errs = append(p.errs, errorAt(p.file, at, ispctl.Conflicting("", "", "%s is in line %d already", what, first.Line)))
 			return
 		}
 		seen[what] = at
 	}
 	for _, a := range d.Addresses {
-		once(a.At, "address "+a.Addr.String())
+		once(a.At, "address", a.Addr.String(), a.Addr.IsValid())
 	}
 	for _, z := range d.Zones {
-		once(z.At, "zone "+string(z.Name))
+		once(z.At, "zone", string(z.Name), z.Name != "")
 	}
 	for _, plan := range d.Plans {
-		once(plan.At, "plan "+string(plan.Name))
+		once(plan.At, "plan", string(plan.Name), plan.Name != "")
 	}
 	for _, vm := range d.VMs {
-		once(vm.At, "vm "+string(vm.Name))
+		once(vm.At, "vm", string(vm.Name), vm.Name != "")
+	}
+	for _, one := range d.Policies {
+		once(one.At, "policy", one.Policy.String(), true)
 	}
 	for _, f := range d.Forwards {
-		once(f.At, "forward "+f.Listen.String())
+		once(f.At, "forward", f.Listen.String(), f.Listen.Addr.IsValid())
 	}
 }
 
 func (p *parser) addr(n *yaml.Node) netip.Addr {
-	a, err := netip.ParseAddr(p.text(n))
-	if err != nil || a.Zone() != "" {
-		p.fail(n, "%q is no IP address", n.Value)
-		return netip.Addr{}
-	}
-	return a
+	return scalar(p, n, func(s string) (netip.Addr, error) {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Zone() != "" {
+			return netip.Addr{}, fmt.Errorf("%q is no IP address", s)
+		}
+		return a, nil
+	})
 }
 
 func (p *parser) prefix(n *yaml.Node) netip.Prefix {
-	prefix, err := netip.ParsePrefix(p.text(n))
-	if err != nil {
-		p.fail(n, "%q is not ADDRESS/LENGTH", n.Value)
-	}
-	return prefix
+	return scalar(p, n, func(s string) (netip.Prefix, error) {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return netip.Prefix{}, fmt.Errorf("%q is not ADDRESS/LENGTH", s)
+		}
+		return prefix, nil
+	})
 }
 
 func (p *parser) name(kind string, n *yaml.Node) ispctl.Name {
-	name, err := ispctl.ParseName(kind, p.text(n))
-	p.check(n, err)
-	return name
+	return scalar(p, n, func(s string) (ispctl.Name, error) { return ispctl.ParseName(kind, s) })
 }
 
 func (p *parser) size(n *yaml.Node) ispctl.Size {
-	s, err := ispctl.ParseSize(p.text(n))
-	p.check(n, err)
-	return s
+	return scalar(p, n, ispctl.ParseSize)
 }
+
+func asIs(s string) (string, error) { return s, nil }

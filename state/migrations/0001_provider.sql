@@ -112,3 +112,13 @@ CREATE TABLE journal (
     object    TEXT NOT NULL,
     detail    TEXT NOT NULL
 ) STRICT;
+CREATE TABLE policy (
+    from_end  TEXT    NOT NULL,
+    to_end    TEXT    NOT NULL,
+    transport TEXT    NOT NULL,
+    port      INTEGER NOT NULL,
+    family    TEXT    NOT NULL,
+    log       INTEGER NOT NULL,
+    applied   INTEGER NOT NULL,
+    PRIMARY KEY (from_end, to_end, transport, port, family)
+) STRICT;

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"errors"
+
+	"ispctl"
+	"ispctl/converge"
+	"ispctl/images"
+	"ispctl/net/bridge"
+	"ispctl/net/firewall"
+	"ispctl/net/nat"
+	"ispctl/net/nft"
+	"ispctl/net/route"
+	"ispctl/operations"
+	"ispctl/templates"
+	"ispctl/vm"
+	"ispctl/vm/libvirtd"
+)
+
+// Layers opens all layers of an installation on this host, in the order they
+// are made: the wall stands before the guest's first packet. They live in the
+// caller's network namespace until they are closed.
+func Layers(
+	inst ispctl.Installation, paths ispctl.Paths, set templates.Set, hypervisor *libvirtd.Hypervisor,
+) (layers []converge.Layer, closeAll func() error, err error) {
+	links, errLinks := bridge.Open(inst.LinkGroup())
+	wall, errWall := nft.Open(inst.Table(firewall.Layer))
+	translation, errNAT := nft.Open(inst.Table(nat.Layer))
+	routes, errRoutes := route.Open()
+	if err := errors.Join(errLinks, errWall, errNAT, errRoutes); err != nil {
+		return nil, nil, err
+	}
+	closeAll = func() error {
+		links.Close()
+		routes.Close()
+		return errors.Join(wall.Close(), translation.Close())
+	}
+	return []converge.Layer{
+		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix}),
+		converge.NewLayer("bridge", bridge.Desired, bridge.Diff, links),
+		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
+		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
+		converge.NewLayer("route", route.Desired, route.Diff, routes),
+		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
+	}, closeAll, nil
+}
