@@ -1,0 +1,155 @@
+package document_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"ispctl"
+	"ispctl/internal/convergetest"
+	"ispctl/internal/testkit"
+	"ispctl/operations/document"
+)
+
+func TestExportAsText(t *testing.T) {
+	m := convergetest.Models(ispctl.Installation{Prefix: "isp", Hypervisor: "embed"}, ispctl.Paths{})[3] // one VM of it is absent
+	m.VMs[1].SSHKeys = []string{key + " it's me: #1"}
+	text, err := document.Export(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Golden(t, "export.yaml", string(text))
+}
+
+// TestExportIsRead holds every model to come out of its text as it went in.
+func TestExportIsRead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := drawModel(t)
+		text, err := document.Export(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := document.Parse("p.yaml", text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if diff := cmp.Diff(m, asModel(d), comparable); diff != "" {
+			t.Fatalf("(-want +got):\n%s\n%s", diff, text)
+		}
+	})
+}
+
+// asModel is what a document says, without what it cannot: ids and choices.
+func asModel(d *document.Document) *ispctl.Model {
+	m := &ispctl.Model{}
+	if d.Uplink != nil {
+		m.Uplink = *d.Uplink
+	}
+	if d.HostServices != nil && len(*d.HostServices) > 0 {
+		m.HostServices = *d.HostServices
+	}
+	for _, a := range d.Addresses {
+		m.Addresses = append(m.Addresses, ispctl.Address{Addr: a.Addr})
+	}
+	for _, z := range d.Zones {
+		m.Zones = append(m.Zones, z.Zone)
+	}
+	for _, p := range d.Plans {
+		m.Plans = append(m.Plans, p.Plan)
+	}
+	for _, vm := range d.VMs {
+		one := ispctl.VM{Name: vm.Name, Template: ispctl.Name(vm.Template), Zone: ispctl.Name(vm.Zone), Plan: ispctl.Name(vm.Plan), Wanted: vm.State}
+		if vm.SSHKeys != nil && len(*vm.SSHKeys) > 0 {
+			one.SSHKeys = *vm.SSHKeys
+		}
+		if vm.Address.IsValid() {
+			one.NICs = []ispctl.NIC{{Addr: vm.Address}}
+		}
+		m.VMs = append(m.VMs, one)
+	}
+	for _, f := range d.Forwards {
+		m.Forwards = append(m.Forwards, f.Forward)
+	}
+	return m
+}
+
+// Words that YAML takes for something else, and any others.
+var names = rapid.OneOf(
+	rapid.SampledFrom([]string{"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "e1", "a"}),
+	rapid.StringMatching(`[a-z]([a-z0-9-]{0,20}[a-z0-9])?`),
+)
+
+func drawAddr(t *rapid.T, what string) netip.Addr {
+	return netip.AddrFrom4([4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(t, what)))
+}
+
+func drawModel(t *rapid.T) *ispctl.Model {
+	m := &ispctl.Model{}
+	if rapid.Bool().Draw(t, "uplink") {
+		m.Uplink = ispctl.Uplink{Interface: rapid.StringMatching(`[a-z0-9.~!#&%@-]{3,15}`).Draw(t, "interface"), Kind: ispctl.Routed}
+		if rapid.Bool().Draw(t, "with address") {
+			m.Uplink.Address = netip.PrefixFrom(drawAddr(t, "uplink address"), rapid.IntRange(0, 32).Draw(t, "bits"))
+		}
+		if gw := drawAddr(t, "gateway"); gw != m.Uplink.Address.Addr() && rapid.Bool().Draw(t, "with gateway") {
+			m.Uplink.Gateway = gw
+		}
+	}
+	port := rapid.Uint16Range(1, 65535)
+	proto := rapid.SampledFrom([]ispctl.Protocol{ispctl.TCP, ispctl.UDP})
+	for range rapid.IntRange(0, 3).Draw(t, "services") {
+		m.HostServices = append(m.HostServices, ispctl.Service{Port: port.Draw(t, "port"), Proto: proto.Draw(t, "proto")})
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "addresses") {
+		m.Addresses = append(m.Addresses, ispctl.Address{Addr: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})})
+	}
+	for i, name := range rapid.SliceOfNDistinct(names, 0, 4, rapid.ID).Draw(t, "zones") {
+		z := ispctl.Zone{
+			Name: ispctl.Name(name), Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), rapid.IntRange(16, 30).Draw(t, "bits")),
+			VLAN: rapid.IntRange(0, 4094).Draw(t, "vlan"), Egress: rapid.Bool().Draw(t, "egress"),
+		}
+		if z.Egress && len(m.Addresses) > 0 && rapid.Bool().Draw(t, "snat") {
+			z.SNAT = m.Addresses[0].Addr
+		}
+		m.Zones = append(m.Zones, z)
+	}
+	for _, name := range rapid.SliceOfNDistinct(names, 0, 3, rapid.ID).Draw(t, "plans") {
+		m.Plans = append(m.Plans, ispctl.Plan{
+			Name: ispctl.Name(name), CPUs: rapid.IntRange(1, ispctl.MaxCPUs).Draw(t, "cpus"),
+			Memory: ispctl.Size(rapid.Int64Range(int64(ispctl.MinMemory/ispctl.MiB), 1<<20).Draw(t, "memory")) * ispctl.MiB,
+			Disk:   ispctl.Size(rapid.Int64Range(int64(ispctl.MinDisk/ispctl.MiB), 1<<30).Draw(t, "disk")) * ispctl.MiB,
+		})
+	}
+	for _, name := range rapid.SliceOfNDistinct(names, 0, 4, rapid.ID).Draw(t, "vms") {
+		vm := ispctl.VM{
+			Name: ispctl.Name(name), Template: ispctl.Name(names.Draw(t, "template")), Zone: ispctl.Name(names.Draw(t, "zone")), Plan: ispctl.Name(names.Draw(t, "plan")),
+			Wanted: rapid.SampledFrom([]ispctl.Wanted{ispctl.Running, ispctl.Stopped}).Draw(t, "wanted"),
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "keys") {
+			read, err := ispctl.ParseSSHKey(key + " " + rapid.String().Filter(oneLine).Draw(t, "comment"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			vm.SSHKeys = append(vm.SSHKeys, read)
+		}
+		if rapid.Bool().Draw(t, "with address") {
+			vm.NICs = []ispctl.NIC{{Addr: drawAddr(t, "address")}}
+		}
+		m.VMs = append(m.VMs, vm)
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "forwards") {
+		m.Forwards = append(m.Forwards, ispctl.Forward{
+			Listen: ispctl.Listen{Addr: drawAddr(t, "listen"), Port: uint16(i + 1), Proto: proto.Draw(t, "proto")},
+			VM:     ispctl.Name(names.Draw(t, "vm")), Port: port.Draw(t, "to"),
+		})
+	}
+	return m
+}
+
+// oneLine is what can be a key's comment at all.
+func oneLine(s string) bool {
+	_, err := ispctl.ParseSSHKey(fmt.Sprintf("%s %s", key, s))
+	return err == nil
+}
