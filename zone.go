@@ -5,13 +5,17 @@ import "net/netip"
 // Zone is a security compartment: a broadcast domain with an address plan,
 // closed to every other zone and to the host unless a policy opens it.
 type Zone struct {
-	ID      int64
-	Name    Name
-	Prefix  netip.Prefix // IPv4, masked
-	VLAN    int          // 0: none
-	SNAT    netip.Addr   // external address its outbound traffic bears; invalid: none
-	Egress  bool         // its guests may open connections to the Internet
-	Applied bool         // made by `apply`, so that `apply --prune` may remove it
+	ID       int64
+	Name     Name
+	Prefix   netip.Prefix // IPv4, masked
+	VLAN     int          // 0: none
+	SNAT     netip.Addr   // external address its outbound traffic bears; invalid: none
+	Egress   bool         // its guests may open connections to the Internet
+	Isolated bool         // its guests do not see each other
+	MTU      int          // of its bridge and taps, in bytes; 0: 1500
+	DHCP     bool         // guests are told their address by DHCP as well
+	DNS      bool         // the gateway answers names, of the zone's guests first
+	Applied  bool         // made by `apply`, so that `apply --prune` may remove it
 }
 
 // Bits a zone's prefix may have. A /30 has room for the gateway and one guest.
@@ -19,6 +23,24 @@ const (
 	minZoneBits = 8
 	maxZoneBits = 30
 )
+
+// DefaultMTU is Ethernet's, in bytes.
+const DefaultMTU = 1500
+
+// Bounds of an MTU: what every IPv4 host must take (RFC 791), and what a tap
+// can carry.
+const (
+	minMTU = 576
+	maxMTU = 65521
+)
+
+// LinkMTU is the MTU of the zone's bridge and taps.
+func (z Zone) LinkMTU() int {
+	if z.MTU == 0 {
+		return DefaultMTU
+	}
+	return z.MTU
+}
 
 // Gateway is the host's address in the zone: the first one of its prefix.
 func (z Zone) Gateway() netip.Addr { return z.Prefix.Addr().Next() }
@@ -44,6 +66,8 @@ func (z Zone) Validate() error {
 		return Invalid("zone", name, "prefix %s is loopback, multicast, link-local or unspecified", z.Prefix)
 	case z.VLAN < 0 || z.VLAN > 4094:
 		return Invalid("zone", name, "vlan %d is not 1 to 4094", z.VLAN)
+	case z.MTU != 0 && (z.MTU < minMTU || z.MTU > maxMTU):
+		return Invalid("zone", name, "mtu %d is not %d to %d", z.MTU, minMTU, maxMTU)
 	case z.SNAT.IsValid() && !z.Egress:
 		return Invalid("zone", name, "snat %s without egress: no traffic would ever bear it", z.SNAT)
 	}

@@ -64,7 +64,9 @@ func (a *applier) dangling() error {
 	addresses := names(d.Addresses, func(x document.Address) string { return x.Addr.String() }, m.Addresses, func(x ispctl.Address) string { return x.Addr.String() })
 	zones := names(d.Zones, func(x document.Zone) string { return string(x.Name) }, m.Zones, func(x ispctl.Zone) string { return string(x.Name) })
 	plans := names(d.Plans, func(x document.Plan) string { return string(x.Name) }, m.Plans, func(x ispctl.Plan) string { return string(x.Name) })
-	vms := names(d.VMs, func(x document.VM) string { return string(x.Name) }, m.Guests(), func(x ispctl.VM) string { return string(x.Name) })
+	// What is about to be pruned is nothing a forward can lead to.
+	guests := slices.DeleteFunc(m.Guests(), func(x ispctl.VM) bool { return a.prune && x.Applied })
+	vms := names(d.VMs, func(x document.VM) string { return string(x.Name) }, guests, func(x ispctl.VM) string { return string(x.Name) })
 	for _, z := range d.Zones {
 		if z.SNAT.IsValid() {
 			check(z.SNATAt, known("address", z.SNAT.String(), addresses))
@@ -168,7 +170,9 @@ func (a *applier) zones() error {
 		default:
 			a.say("~ zone %s %s", want.Name, changes(
 				field{"prefix", have.Prefix, want.Prefix}, field{"vlan", have.VLAN, want.VLAN},
-				field{"snat", addrOrNone(have.SNAT), addrOrNone(want.SNAT)}, field{"egress", have.Egress, want.Egress}))
+				field{"snat", addrOrNone(have.SNAT), addrOrNone(want.SNAT)}, field{"egress", have.Egress, want.Egress},
+				field{"isolated", have.Isolated, want.Isolated}, field{"mtu", have.MTU, want.MTU},
+				field{"dhcp", have.DHCP, want.DHCP}, field{"dns", have.DNS, want.DNS}))
 		}
 		if err := a.tx.PutZone(want); err != nil {
 			return err

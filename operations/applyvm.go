@@ -18,11 +18,14 @@ func (a *applier) vms() error {
 		return err
 	}
 	mk := newMaker(a.tx, m, a.templates)
-	for _, want := range a.doc.VMs {
+	// Who asks for an address goes first, or it would be given to who does not.
+	asked := slices.Clone(a.doc.VMs)
+	slices.SortStableFunc(asked, func(x, y document.VM) int { return cmp.Compare(later(x), later(y)) })
+	for _, want := range asked {
 		have, err := a.have.VM(string(want.Name))
 		if err == nil {
 			if err := a.changeVM(want, have); err != nil {
-				return a.doc.Error(want.At, err)
+				return a.doc.At(want.At, err)
 			}
 			continue
 		}
@@ -32,7 +35,7 @@ func (a *applier) vms() error {
 		}
 		vm, err := mk.create(spec)
 		if err != nil {
-			return a.doc.Error(want.At, err)
+			return a.doc.At(want.At, err)
 		}
 		a.say("+ vm %s %s in zone %s", vm.Name, vm.NICs[0].Addr, vm.Zone)
 		if want.State == ispctl.Stopped {
@@ -43,6 +46,14 @@ func (a *applier) vms() error {
 		}
 	}
 	return nil
+}
+
+// later is 1 for a VM that takes the address it is given, and 0 for the others.
+func later(vm document.VM) int {
+	if vm.Address.IsValid() {
+		return 0
+	}
+	return 1
 }
 
 // changeVM changes a VM's plan, run state and keys. What a VM was made with

@@ -109,6 +109,7 @@ func (p *Provider) forget(ctx context.Context, m *ispctl.Model) error {
 }
 
 func (p *Provider) record(ctx context.Context, m *ispctl.Model, log *passLog, failed error) error {
+	ctx = context.WithoutCancel(ctx) // that a pass was cut is worth knowing
 	before, err := p.Store.Faults(ctx)
 	if err != nil {
 		return err

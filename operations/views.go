@@ -12,20 +12,24 @@ import (
 
 // ZoneView is a zone as scripts see it.
 type ZoneView struct {
-	Name    ispctl.Name   `json:"name"`
-	Bridge  string        `json:"bridge"`
-	VLAN    int           `json:"vlan"`
-	Prefix  string        `json:"prefix"`
-	Gateway string        `json:"gateway"`
-	SNAT    string        `json:"snat"`
-	Egress  bool          `json:"egress"`
-	VMs     []ispctl.Name `json:"vms"`
+	Name     ispctl.Name   `json:"name"`
+	Bridge   string        `json:"bridge"`
+	VLAN     int           `json:"vlan"`
+	Prefix   string        `json:"prefix"`
+	Gateway  string        `json:"gateway"`
+	SNAT     string        `json:"snat"`
+	Egress   bool          `json:"egress"`
+	Isolated bool          `json:"isolated"`
+	MTU      int           `json:"mtu"`
+	DHCP     bool          `json:"dhcp"`
+	DNS      bool          `json:"dns"`
+	VMs      []ispctl.Name `json:"vms"`
 }
 
 func viewZone(m *ispctl.Model, z ispctl.Zone) ZoneView {
 	return ZoneView{
 		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
-		SNAT: addrText(z.SNAT), Egress: z.Egress, VMs: list(m.VMsIn(z.Name)),
+		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
 	}
 }
 

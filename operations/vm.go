@@ -3,6 +3,7 @@ package operations
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ispctl"
@@ -68,7 +69,10 @@ func (p *Provider) DestroyVMs(ctx context.Context, names []string, ifExists bool
 			return nil, err
 		}
 		var said []string
-		for _, name := range names {
+		for i, name := range names {
+			if slices.Contains(names[:i], name) {
+				continue
+			}
 			vm, err := m.VM(name)
 			if err != nil {
 				if err = missing(err, ifExists); err != nil {

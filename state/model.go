@@ -43,9 +43,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Addresses = append(m.Addresses, one)
 			return err
 		}},
-		{`SELECT id, name, prefix, vlan, snat, egress, applied FROM zone ORDER BY name`, func(row scanner) error {
+		{`SELECT id, name, prefix, vlan, snat, egress, isolated, mtu, dhcp, dns, applied FROM zone ORDER BY name`, func(row scanner) error {
 			var one ispctl.Zone
-			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Applied)
+			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Isolated, &one.MTU, &one.DHCP, &one.DNS, &one.Applied)
 			m.Zones = append(m.Zones, one)
 			return err
 		}},

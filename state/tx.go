@@ -102,9 +102,10 @@ func (t *Tx) DeleteAddress(a ispctl.Address) error {
 
 // PutZone makes the zone, or changes the one of that name.
 func (t *Tx) PutZone(z ispctl.Zone) error {
-	return t.exec(`INSERT INTO zone (name, prefix, vlan, snat, egress, applied) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, vlan = excluded.vlan, snat = excluded.snat, egress = excluded.egress, applied = excluded.applied`,
-		z.Name, marshal(z.Prefix), z.VLAN, marshal(z.SNAT), z.Egress, z.Applied)
+	return t.exec(`INSERT INTO zone (name, prefix, vlan, snat, egress, isolated, mtu, dhcp, dns, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, vlan = excluded.vlan, snat = excluded.snat, egress = excluded.egress,
+			isolated = excluded.isolated, mtu = excluded.mtu, dhcp = excluded.dhcp, dns = excluded.dns, applied = excluded.applied`,
+		z.Name, marshal(z.Prefix), z.VLAN, marshal(z.SNAT), z.Egress, z.Isolated, z.MTU, z.DHCP, z.DNS, z.Applied)
 }
 
 // DeleteZone removes a zone.

@@ -13,6 +13,7 @@ func (a *app) zoneCreate() *cobra.Command {
 	var o operations.Options
 	var prefix, snat string
 	var egress, ifNotExists bool
+	var z ispctl.Zone
 	c := &cobra.Command{
 		Use:   "create NAME --prefix A/LEN",
 		Short: "Make a zone: a bridge with a gateway, closed to every other zone",
@@ -25,7 +26,7 @@ func (a *app) zoneCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			z := ispctl.Zone{Name: name}
+			z.Name = name
 			if z.Prefix, err = netip.ParsePrefix(prefix); err != nil {
 				return ispctl.Invalid("zone", given[0], "prefix %q is not ADDRESS/LENGTH", prefix)
 			}
@@ -50,6 +51,8 @@ func (a *app) zoneCreate() *cobra.Command {
 	c.Flags().StringVar(&prefix, "prefix", "", "IPv4 prefix; its first address is the gateway")
 	c.Flags().StringVar(&snat, "snat", "", "external address that the zone's traffic goes out with (implies --egress)")
 	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
+	c.Flags().BoolVar(&z.Isolated, "isolated", false, "guests of the zone do not see each other")
+	c.Flags().IntVar(&z.MTU, "mtu", 0, "MTU of the zone in bytes; 0 is 1500")
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
 	required(c, "prefix")

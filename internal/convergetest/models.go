@@ -46,6 +46,8 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	changed.HostServices = guests.HostServices[1:]
 	changed.Addresses = addresses("203.0.113.11", "203.0.113.12")
 	changed.Zones = []ispctl.Zone{zone("dmz", "10.11.0.0/24", "203.0.113.12"), zone("lab", "10.30.0.0/16", ""), zone("mail", "10.20.0.0/24", "203.0.113.11")}
+	changed.Zones[1].Isolated, changed.Zones[1].MTU = true, 9000
+	changed.Zones[2].MTU = 1400
 	moved := Guest(inst, 1, "web1", "lab", "10.30.0.9")
 	stopped := Guest(inst, 3, "web3", "dmz", "10.11.0.3")
 	stopped.Wanted = ispctl.Stopped

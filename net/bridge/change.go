@@ -14,16 +14,18 @@ type Act int
 
 // The acts, in the order a link goes through them.
 const (
-	Replace    Act = iota // remove a link of ours that has the wrong kind
-	Add                   // make it, with its mark, alias and MAC, and leave it down
-	SetMAC                // give a bridge its own address
-	SetAlias              // say what it is for
-	Harden                // set the sysctls of hardening
-	DelAddress            // take Prefix off
-	AddAddress            // put Prefix on
-	SetMaster             // make it a port of Link.Master
-	SetUp                 // let it carry frames
-	Remove                // it is left over
+	Replace     Act = iota // remove a link of ours that has the wrong kind
+	Add                    // make it, with its mark, alias and MAC, and leave it down
+	SetMAC                 // give a bridge its own address
+	SetMTU                 // set the MTU to Link.MTU
+	SetAlias               // say what it is for
+	Harden                 // set the sysctls of hardening
+	DelAddress             // take Prefix off
+	AddAddress             // put Prefix on
+	SetMaster              // make it a port of Link.Master
+	SetIsolated            // let Link.Isolated say whether isolated ports reach it
+	SetUp                  // let it carry frames
+	Remove                 // it is left over
 )
 
 // Change is one act on a link. Link is the link as wanted, or, where it is to
@@ -53,6 +55,10 @@ func (c Change) String() string {
 		return fmt.Sprintf("ip link add name %s address %s type bridge", dev, c.Link.MAC)
 	case SetMAC:
 		return fmt.Sprintf("ip link set dev %s address %s", dev, c.Link.MAC)
+	case SetMTU:
+		return fmt.Sprintf("ip link set dev %s mtu %d", dev, c.Link.MTU)
+	case SetIsolated:
+		return fmt.Sprintf("bridge link set dev %s isolated %s", dev, onOff(c.Link.Isolated))
 	case SetAlias:
 		return fmt.Sprintf("ip link set dev %s alias %s", dev, strconv.Quote(c.Link.Alias))
 	case Harden:
@@ -75,4 +81,11 @@ func (c Change) String() string {
 	default: // Replace, Remove
 		return "ip link delete dev " + dev
 	}
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
 }

@@ -33,6 +33,8 @@ type Link struct {
 	Alias     string         // for people: "zone dmz", "vm web1 nic 0"
 	MAC       string         // of a bridge; a tap's is the kernel's choice
 	Master    string         // the bridge a tap is a port of
+	Isolated  bool           // a tap that other isolated ports of its bridge cannot reach
+	MTU       int            // in bytes
 	Addresses []netip.Prefix // sorted; empty on a tap
 	Hardened  bool           // its sysctls are those of hardening
 	Up        bool
@@ -41,10 +43,12 @@ type Link struct {
 // Desired is a bridge per zone and a tap per NIC, all up.
 func Desired(m *ispctl.Model) (State, error) {
 	s := State{}
+	zones := map[ispctl.Name]ispctl.Zone{}
 	for _, z := range m.Zones {
+		zones[z.Name] = z
 		name := m.Installation.Bridge(z.Name)
 		s[name] = Link{
-			Name: name, Kind: Bridge, Alias: "zone " + string(z.Name), MAC: gatewayMAC(name),
+			Name: name, Kind: Bridge, Alias: "zone " + string(z.Name), MAC: gatewayMAC(name), MTU: z.LinkMTU(),
 			Addresses: []netip.Prefix{z.GatewayPrefix()}, Hardened: true, Up: true,
 		}
 	}
@@ -52,7 +56,7 @@ func Desired(m *ispctl.Model) (State, error) {
 		for _, nic := range vm.NICs {
 			s[nic.Tap] = Link{
 				Name: nic.Tap, Kind: Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index),
-				Master: m.Installation.Bridge(nic.Zone), Hardened: true, Up: true,
+				Master: m.Installation.Bridge(nic.Zone), Isolated: zones[nic.Zone].Isolated, MTU: zones[nic.Zone].LinkMTU(), Hardened: true, Up: true,
 			}
 		}
 	}

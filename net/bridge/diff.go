@@ -1,6 +1,10 @@
 package bridge
 
-import "slices"
+import (
+	"slices"
+
+	"ispctl"
+)
 
 // Diff lists what makes have into want: bridges before the taps that are their
 // ports, each link up last, and what is left over at the end, taps first.
@@ -34,10 +38,13 @@ func mend(w Link, have State) []Change {
 	}
 	if !there {
 		do(Add)
-		h = Link{Name: w.Name, Kind: w.Kind, Alias: w.Alias, MAC: w.MAC}
+		h = Link{Name: w.Name, Kind: w.Kind, Alias: w.Alias, MAC: w.MAC, MTU: ispctl.DefaultMTU}
 	}
 	if w.MAC != h.MAC {
 		do(SetMAC)
+	}
+	if w.MTU != h.MTU {
+		do(SetMTU)
 	}
 	if w.Alias != h.Alias {
 		do(SetAlias)
@@ -57,6 +64,9 @@ func mend(w Link, have State) []Change {
 	}
 	if w.Master != h.Master {
 		do(SetMaster)
+	}
+	if w.Isolated != h.Isolated || w.Isolated && w.Master != h.Master {
+		do(SetIsolated) // after the master: a port forgets it when it changes bridge
 	}
 	if w.Up && !h.Up {
 		do(SetUp)

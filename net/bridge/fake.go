@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"ispctl"
 	"ispctl/converge"
 )
 
@@ -76,7 +77,7 @@ func (f *Fake) apply(c Change) error {
 		return nil
 	case c.Act == Add:
 		if !there {
-			f.Links[name] = Link{Name: name, Kind: c.Link.Kind, Alias: c.Link.Alias, MAC: c.Link.MAC}
+			f.Links[name] = Link{Name: name, Kind: c.Link.Kind, Alias: c.Link.Alias, MAC: c.Link.MAC, MTU: ispctl.DefaultMTU}
 		}
 		return nil
 	case !there:
@@ -85,6 +86,10 @@ func (f *Fake) apply(c Change) error {
 	switch c.Act {
 	case SetMAC:
 		l.MAC = c.Link.MAC
+	case SetMTU:
+		l.MTU = c.Link.MTU
+	case SetIsolated:
+		l.Isolated = c.Link.Isolated
 	case SetAlias:
 		l.Alias = c.Link.Alias
 	case Harden:
@@ -102,6 +107,9 @@ func (f *Fake) apply(c Change) error {
 	case SetMaster:
 		if m, ok := f.Links[c.Link.Master]; c.Link.Master != "" && (!ok || m.Kind != Bridge) {
 			return errors.New("master is no bridge")
+		}
+		if l.Master != c.Link.Master {
+			l.Isolated = false
 		}
 		l.Master = c.Link.Master
 	case SetUp:

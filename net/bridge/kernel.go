@@ -45,13 +45,17 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	for _, l := range links {
 		names[l.Attrs().Index] = l.Attrs().Name
 	}
+	isolated, err := whole(isolatedPorts)
+	if err != nil {
+		return nil, err
+	}
 	s := State{}
 	for _, l := range links {
 		a := l.Attrs()
 		if a.Group != k.group {
 			continue
 		}
-		link := Link{Name: a.Name, Kind: kindOf(l), Alias: a.Alias, Master: names[a.MasterIndex], Up: a.Flags&net.FlagUp != 0}
+		link := Link{Name: a.Name, Kind: kindOf(l), Alias: a.Alias, Master: names[a.MasterIndex], Isolated: isolated[a.Index], MTU: a.MTU, Up: a.Flags&net.FlagUp != 0}
 		if link.Kind == Bridge {
 			link.MAC = a.HardwareAddr.String()
 		}
@@ -128,6 +132,10 @@ func (k *Kernel) apply(c Change) error {
 			return err
 		}
 		return k.nl.LinkSetHardwareAddr(link, mac)
+	case SetMTU:
+		return k.nl.LinkSetMTU(link, c.Link.MTU)
+	case SetIsolated:
+		return k.nl.LinkSetIsolated(link, c.Link.Isolated)
 	case SetAlias:
 		return k.nl.LinkSetAlias(link, c.Link.Alias)
 	case Harden:
@@ -164,9 +172,9 @@ func (k *Kernel) own(name string) (netlink.Link, error) {
 }
 
 // whole repeats a dump that the kernel says was interrupted by a change.
-func whole[T any](dump func() ([]T, error)) ([]T, error) {
+func whole[T any](dump func() (T, error)) (T, error) {
 	const tries = 10
-	var all []T
+	var all T
 	var err error
 	for range tries {
 		if all, err = dump(); !errors.Is(err, netlink.ErrDumpInterrupted) {

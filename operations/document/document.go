@@ -82,6 +82,11 @@ type Policy struct {
 	ispctl.Policy
 }
 
+// At gives an error its place in the file, and keeps its kind.
+func (d *Document) At(at At, err error) error {
+	return &ispctl.Error{Kind: ispctl.KindOf(err), Cause: fmt.Sprintf("%s:%d:%d", d.File, at.Line, at.Column), Err: err}
+}
+
 // Error is a usage error at a place in the file.
 func (d *Document) Error(at At, err error) error { return errorAt(d.File, at, err) }
 
@@ -96,7 +101,7 @@ func (d *Document) Place(err error) error {
 	if !ok {
 		return err
 	}
-	return &ispctl.Error{Kind: e.Kind, Cause: fmt.Sprintf("%s:%d:%d", d.File, at.Line, at.Column), Err: err}
+	return d.At(at, err)
 }
 
 // places is where each object stands, by the way errors name it.

@@ -31,11 +31,15 @@ type (
 		Services []string `yaml:"services"`
 	}
 	outZone struct {
-		Name   string `yaml:"name"`
-		Prefix string `yaml:"prefix"`
-		VLAN   int    `yaml:"vlan,omitempty"`
-		SNAT   string `yaml:"snat,omitempty"`
-		Egress bool   `yaml:"egress"`
+		Name     string `yaml:"name"`
+		Prefix   string `yaml:"prefix"`
+		VLAN     int    `yaml:"vlan,omitempty"`
+		SNAT     string `yaml:"snat,omitempty"`
+		Egress   bool   `yaml:"egress"`
+		Isolated bool   `yaml:"isolated,omitempty"`
+		MTU      int    `yaml:"mtu,omitempty"`
+		DHCP     bool   `yaml:"dhcp,omitempty"`
+		DNS      bool   `yaml:"dns,omitempty"`
 	}
 	outPlan struct {
 		Name   string `yaml:"name"`
@@ -84,7 +88,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.Addresses = append(out.Addresses, a.Addr.String())
 	}
 	for _, z := range m.Zones {
-		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), VLAN: z.VLAN, Egress: z.Egress}
+		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS}
 		if z.SNAT.IsValid() {
 			zone.SNAT = z.SNAT.String()
 		}

@@ -86,11 +86,15 @@ func (p *parser) zone(n *yaml.Node) Zone {
 	z := Zone{At: at(n)}
 	egress := (*bool)(nil)
 	p.mapping(n, fields{
-		"name":   func(n *yaml.Node) { z.Name = p.name("zone", n) },
-		"prefix": func(n *yaml.Node) { z.Prefix = p.prefix(n) },
-		"vlan":   func(n *yaml.Node) { z.VLAN = p.integer(n) },
-		"snat":   func(n *yaml.Node) { z.SNAT, z.SNATAt = p.addr(n), at(n) },
-		"egress": func(n *yaml.Node) { b := p.boolean(n); egress = &b },
+		"name":     func(n *yaml.Node) { z.Name = p.name("zone", n) },
+		"prefix":   func(n *yaml.Node) { z.Prefix = p.prefix(n) },
+		"vlan":     func(n *yaml.Node) { z.VLAN = p.integer(n) },
+		"snat":     func(n *yaml.Node) { z.SNAT, z.SNATAt = p.addr(n), at(n) },
+		"egress":   func(n *yaml.Node) { b := p.boolean(n); egress = &b },
+		"isolated": func(n *yaml.Node) { z.Isolated = p.boolean(n) },
+		"mtu":      func(n *yaml.Node) { z.MTU = p.integer(n) },
+		"dhcp":     func(n *yaml.Node) { z.DHCP = p.boolean(n) },
+		"dns":      func(n *yaml.Node) { z.DNS = p.boolean(n) },
 	}, "name", "prefix")
 	// A source NAT address is only of use to traffic that goes out.
 	z.Egress = z.SNAT.IsValid()

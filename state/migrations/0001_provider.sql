@@ -26,6 +26,10 @@ CREATE TABLE zone (
     vlan    INTEGER NOT NULL,
     snat    TEXT    NOT NULL,
     egress  INTEGER NOT NULL,
+    isolated INTEGER NOT NULL,
+    mtu     INTEGER NOT NULL,
+    dhcp    INTEGER NOT NULL,
+    dns     INTEGER NOT NULL,
     applied INTEGER NOT NULL
 ) STRICT;
 
