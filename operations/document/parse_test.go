@@ -108,7 +108,8 @@ func TestParseTakes(t *testing.T) {
 }
 
 const (
-	topKeys  = "addresses, forwards, host, plans, uplink, version, vms, zones"
+	topKeys  = "addresses, forwards, host, plans, policies, uplink, version, vms, zones"
+	zoneKeys = "egress, name, prefix, snat, vlan"
 	dnsLabel = "; use a DNS label: a letter, then letters, digits and hyphens, at most 63 bytes, lower case"
 )
 
