@@ -15,11 +15,10 @@ help: ## print this
 demo: packages build ## bring up a private provider with real guests, and prove what it promises
 	bin/ispctl demo up
 
-test: packages build ## run all tests: pure, kernel and guest rings
-	go vet ./...
+test: packages build lint ## run the linters and all tests: pure, kernel and guest rings
 	go test -count=1 -json -timeout 20m ./... | go run ./internal/testreport
 
-test-all: test lint ## the same, and the linters in full
+test-all: test ## the same, and the laws at length
 	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
 
 build: ## leave bin/ispctl

@@ -3,10 +3,11 @@
 # missing. Does nothing, quickly, where none is.
 set -eu
 
-wanted='ca-certificates debian-archive-keyring e2fsprogs gcc genisoimage git
-iproute2 libarchive-tools libc6-dev libvirt-clients
-libvirt-daemon libvirt-daemon-driver-qemu mmdebstrap nftables openssh-client
-procps qemu-system-x86 qemu-utils sqlite3 xorriso'
+wanted='ca-certificates debian-archive-keyring dnsmasq-base e2fsprogs gcc
+genisoimage git iproute2 libarchive-tools libc6-dev libvirt-clients
+libvirt-daemon libvirt-daemon-driver-qemu libxml2-utils mmdebstrap nftables
+openssh-client procps python3-yaml qemu-system-x86 qemu-utils shellcheck
+sqlite3 xorriso'
 
 missing=''
 for package in $wanted; do
