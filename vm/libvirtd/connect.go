@@ -108,36 +108,3 @@ func logTo(path string) (undo func()) {
 // maxLog is how many bytes of libvirt's log are enough. It writes a line for
 // every domain that is looked up in vain.
 const maxLog = 1 << 20
-
-// settleTime is how long guests may take to answer a new connection. QEMU
-// answers in milliseconds unless it hangs.
-const settleTime = 10 * time.Second
-
-// settle waits until the embedded driver has found out which guests of an
-// earlier process still run. It does so in threads of its own, and until then
-// takes every guest for alive whose status file is there. Reading memory
-// statistics has to wait for those threads; the statistics are of no interest,
-// nor is the error that a guest without a process gives.
-func settle(ctx context.Context, conn *libvirt.Connect) {
-	all, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_ACTIVE)
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	done := make(chan struct{}, len(all))
-	for _, dom := range all {
-		go func() {
-			_, _ = dom.MemoryStats(1, 0)
-			_ = dom.Free()
-			done <- struct{}{}
-		}()
-	}
-	for range all {
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return
-		}
-	}
-}

@@ -209,3 +209,21 @@ func TestGuestDiesUnseen(t *testing.T) {
 		t.Errorf("want a start of web1, have %v", got.Changes)
 	}
 }
+
+// TestGuestEndsUnseen: QEMU keeps a guest that has shut down by itself until
+// somebody asks (-no-shutdown). Whoever comes next sees that it is stopped.
+func TestGuestEndsUnseen(t *testing.T) {
+	if !enter(t) {
+		return
+	}
+	paths := furnish(t)
+	write(t, paths.ImageKernel(deafDigest), bzImage(weary))
+	if got := worker(t, order{Model: 4}).ok(t); !got.Running[web1] || !got.Running[mail1] {
+		t.Fatalf("they ended before they were left alone: %+v", got)
+	}
+	time.Sleep(4 * time.Second)
+	t.Logf("before the next look: %v", qemus(t))
+	if got := worker(t, order{Model: -1}).ok(t); got.Running[web1] || got.Running[mail1] || len(got.Running) != 2 {
+		t.Errorf("want both stopped, have %v", got.Running)
+	}
+}

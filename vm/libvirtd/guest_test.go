@@ -37,6 +37,15 @@ var (
 		0xeb, 0xfd, //            jmp e
 	}
 	deaf = []byte{0xfb, 0xf4, 0xeb, 0xfd}
+	// weary ends by itself after 40 ticks of 55 ms.
+	weary = []byte{
+		0xfb,
+		0xb9, 40, 0x00, //        mov cx, 40
+		0xf4,       // l:         hlt
+		0xe2, 0xfd, //            loop l
+		0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef,
+		0xf4, 0xeb, 0xfd,
+	}
 )
 
 // bzImage wraps real-mode code as QEMU's loader and the boot protocol want it:

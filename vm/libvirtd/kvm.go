@@ -21,8 +21,10 @@ import (
 // Over /dev/null, or a file that can be written, libvirt goes on believing in
 // KVM, QEMU fails, and one `define` takes half a minute.
 //
-// Only /dev stops hearing of mounts, and telling of them: what is mounted
-// elsewhere, `ip netns add` for one, is seen on both sides as before.
+// Only /dev stops hearing of mounts, and telling of them. Elsewhere a mount that
+// is shared stays so, and /run/netns is from the first `ip netns add` on; but
+// where / is private, as in most containers, that first one is to come before
+// this call, or nobody else sees it.
 func HideKVM(paths ispctl.Paths) error {
 	empty := filepath.Join(paths.Embed(), "no-kvm")
 	if err := os.MkdirAll(paths.Embed(), 0o700); err != nil {
