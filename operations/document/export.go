@@ -110,6 +110,11 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	for _, f := range m.Forwards {
 		out.Forwards = append(out.Forwards, outForward{Listen: f.Listen.String(), To: f.To()})
 	}
+	for _, p := range m.Policies {
+		out.Policies = append(out.Policies, outPolicy{
+			From: string(p.From), To: string(p.To), Services: []string{p.Opening.String()}, Families: []string{string(p.Family)}, Log: p.Log,
+		})
+	}
 	text, err := yaml.Dump(out, yaml.WithLineWidth(-1)) // a key is one line
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)

@@ -9,14 +9,19 @@ import (
 	"pgregory.net/rapid"
 
 	"ispctl"
-	"ispctl/internal/convergetest"
 	"ispctl/internal/testkit"
 	"ispctl/operations/document"
 )
 
 func TestExportAsText(t *testing.T) {
-	m := convergetest.Models(ispctl.Installation{Prefix: "isp", Hypervisor: "embed"}, ispctl.Paths{})[3] // one VM of it is absent
-	m.VMs[1].SSHKeys = []string{key + " it's me: #1"}
+	d, err := document.Parse("p.yaml", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := asModel(d)
+	m.VMs[1].NICs = []ispctl.NIC{{Addr: netip.MustParseAddr("10.20.0.2")}}
+	m.VMs[0].Wanted, m.VMs[1].Wanted, m.VMs[2].Wanted = ispctl.Stopped, ispctl.Running, ispctl.Absent
+	m.VMs[0].SSHKeys = []string{key + " it's me: #1"}
 	text, err := document.Export(m)
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +78,9 @@ func asModel(d *document.Document) *ispctl.Model {
 	for _, f := range d.Forwards {
 		m.Forwards = append(m.Forwards, f.Forward)
 	}
+	for _, p := range d.Policies {
+		m.Policies = append(m.Policies, p.Policy)
+	}
 	return m
 }
 
@@ -109,6 +117,8 @@ func drawModel(t *rapid.T) *ispctl.Model {
 		z := ispctl.Zone{
 			Name: ispctl.Name(name), Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), rapid.IntRange(16, 30).Draw(t, "bits")),
 			VLAN: rapid.IntRange(0, 4094).Draw(t, "vlan"), Egress: rapid.Bool().Draw(t, "egress"),
+			Isolated: rapid.Bool().Draw(t, "isolated"), MTU: rapid.SampledFrom([]int{0, 576, 1500, 9000}).Draw(t, "mtu"),
+			DHCP: rapid.Bool().Draw(t, "dhcp"), DNS: rapid.Bool().Draw(t, "dns"),
 		}
 		if z.Egress && len(m.Addresses) > 0 && rapid.Bool().Draw(t, "snat") {
 			z.SNAT = m.Addresses[0].Addr
@@ -144,6 +154,17 @@ func drawModel(t *rapid.T) *ispctl.Model {
 			Listen: ispctl.Listen{Addr: drawAddr(t, "listen"), Port: uint16(i + 1), Proto: proto.Draw(t, "proto")},
 			VM:     ispctl.Name(names.Draw(t, "vm")), Port: port.Draw(t, "to"),
 		})
+	}
+	for i, from := range m.Zones {
+		for j, to := range m.Zones {
+			if i != j && rapid.Bool().Draw(t, "policy") {
+				m.Policies = append(m.Policies, ispctl.Policy{
+					From: ispctl.End(from.Name), To: ispctl.End(to.Name), Log: rapid.Bool().Draw(t, "log"),
+					Opening: rapid.SampledFrom([]ispctl.Opening{{Transport: ispctl.AnyTransport}, {Transport: ispctl.ICMP}, {Transport: ispctl.TransportTCP, Port: 443}, {Transport: ispctl.TransportUDP, Port: 65535}}).Draw(t, "opening"),
+					Family:  rapid.SampledFrom([]ispctl.Family{ispctl.IPv4, ispctl.IPv6}).Draw(t, "family"),
+				})
+			}
+		}
 	}
 	return m
 }

@@ -33,7 +33,7 @@ zones:
     prefix: 10.10.0.0/24
     vlan: 10
     snat: 203.0.113.10
-  - {name: mail, prefix: 10.20.0.0/24, egress: true}
+  - {name: mail, prefix: 10.20.0.0/24, egress: true, isolated: true, mtu: 1400, dhcp: true, dns: true}
   - {name: lab, prefix: 10.30.0.0/24}
 plans:
   - {name: small, cpus: 2, memory: 512MiB, disk: 4 GiB}
@@ -43,6 +43,9 @@ vms:
   - {name: lab1, template: micro, zone: lab, plan: small, ssh_keys: []}
 forwards:
   - {listen: "203.0.113.10:2222", to: "web1:22"}
+policies:
+  - {from: dmz, to: mail, services: [tcp/25, icmp], families: [ipv4, ipv6], log: true}
+  - {from: mail, to: internet}
 `
 
 func TestParse(t *testing.T) {
@@ -55,7 +58,7 @@ func TestParse(t *testing.T) {
 		Addresses: []document.Address{{At: at{5, 13}, Addr: addr("203.0.113.10")}},
 		Zones: []document.Zone{
 			{At: at{7, 5}, SNATAt: at{10, 11}, Zone: ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.10"), Egress: true}},
-			{At: at{11, 5}, Zone: ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24"), Egress: true}},
+			{At: at{11, 5}, Zone: ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24"), Egress: true, Isolated: true, MTU: 1400, DHCP: true, DNS: true}},
 			{At: at{12, 5}, Zone: ispctl.Zone{Name: "lab", Prefix: prefix("10.30.0.0/24")}},
 		},
 		Plans: []document.Plan{{At: at{14, 5}, Plan: ispctl.Plan{Name: "small", CPUs: 2, Memory: 512 * ispctl.MiB, Disk: 4 * ispctl.GiB}}},
@@ -72,6 +75,17 @@ func TestParse(t *testing.T) {
 			Forward: ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.10"), Port: 2222, Proto: ispctl.TCP}, VM: "web1", Port: 22},
 		}},
 	}
+	for _, family := range []ispctl.Family{ispctl.IPv4, ispctl.IPv6} {
+		for _, o := range []ispctl.Opening{{Transport: ispctl.TransportTCP, Port: 25}, {Transport: ispctl.ICMP}} {
+			want.Policies = append(want.Policies, document.Policy{
+				At: at{22, 5}, FromAt: at{22, 12}, ToAt: at{22, 21}, Policy: ispctl.Policy{From: "dmz", To: "mail", Opening: o, Family: family, Log: true},
+			})
+		}
+	}
+	want.Policies = append(want.Policies, document.Policy{
+		At: at{23, 5}, FromAt: at{23, 12}, ToAt: at{23, 22},
+		Policy: ispctl.Policy{From: "mail", To: "internet", Opening: ispctl.Opening{Transport: ispctl.AnyTransport}, Family: ispctl.IPv4},
+	})
 	got, err := document.Parse("p.yaml", []byte(whole))
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +123,7 @@ func TestParseTakes(t *testing.T) {
 
 const (
 	topKeys  = "addresses, forwards, host, plans, policies, uplink, version, vms, zones"
-	zoneKeys = "egress, name, prefix, snat, vlan"
+	zoneKeys = "dhcp, dns, egress, isolated, mtu, name, prefix, snat, vlan"
 	dnsLabel = "; use a DNS label: a letter, then letters, digits and hyphens, at most 63 bytes, lower case"
 )
 
@@ -213,6 +227,19 @@ func TestParseRefuses(t *testing.T) {
 2:28: forward target "y": is not VM:PORT
 2:41: forward "203.0.113.1:0": is not ADDRESS:PORT/PROTO with a port of 1 to 65535
 2:62: forward target "a:0": has no port of 1 to 65535`},
+
+		{"policy", "version: 1\npolicies:\n- {from: A, services: [tcp, tcp/0], families: [ipv5], log: 1}\n- {from: a, to: a}\n- {from: host, to: a}\n- {from: internet, to: host}\n- {from: a, to: b, services: []}\n", `3:10: zone "A": the name does not start with a lower-case letter` + dnsLabel + `
+3:24: service "tcp": is not tcp/PORT, udp/PORT, icmp or any
+3:29: service "tcp/0": is not tcp/PORT, udp/PORT, icmp or any
+3:48: family "ipv5": is not ipv4 or ipv6
+3:60: "1" is not true or false
+3:3: key "to" is missing
+4:3: policy "a -> a any ipv4": both ends are the same; what is inside a zone is not the firewall's to say
+5:3: policy "host -> a any ipv4": the host reaches its guests as it is
+6:3: policy "internet -> host any ipv4": what the host answers on the uplink is listed by ` + "`ispctl init --host-service`" + `
+7:3: a policy without any service or family lets nothing through; leave it out`},
+		{"policy twice", "version: 1\npolicies:\n- {from: a, to: b, services: [icmp, icmp]}\n- {from: a, to: b, services: [icmp], log: true}\n", `3:3: policy a -> b icmp ipv4 is in line 3 already
+4:3: policy a -> b icmp ipv4 is in line 3 already`},
 
 		// Objects that are there twice; one that could not be read is not.
 		{"objects twice", `version: 1
