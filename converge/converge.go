@@ -31,6 +31,12 @@ type Change interface {
 	Kind() Kind
 }
 
+// Owned is a change that serves one object of the model, named as a [Fault]
+// names it. What befell the object in one layer keeps the later ones from it: no
+// guest starts whose disk or tap is not whole, and no disk goes from under a
+// guest that could not be ended.
+type Owned interface{ Object() string }
+
 // Target is the side-effecting edge of a layer: a kernel, a hypervisor, a
 // directory, or a fake of one.
 type Target[S any, C Change] interface {

@@ -106,28 +106,39 @@ func Changes(steps []Step) []Change {
 
 // Apply carries out steps: first what is to be made, in order, then what is to
 // go, in reverse. An error that befell single objects (a [Fault]) stands in the
-// way of nobody else's; any other one ends the pass, so that no guest starts
-// behind a wall that could not be built, and no wall goes before its guests.
+// way of what is [Owned] by them, and of nobody else's; any other one ends the
+// pass, so that no guest starts behind a wall that could not be built, and no
+// wall goes before its guests.
 func Apply(ctx context.Context, steps []Step, o Options) error {
 	if err := guard(steps, o); err != nil {
 		return err
 	}
-	var errs []error
+	var failed error
+	act := func(s Step, k Kind) bool {
+		err := s.apply(ctx, spared(only(s.Changes, k), failed), o)
+		failed = errors.Join(failed, err)
+		return faultsOnly(err)
+	}
 	for _, s := range steps {
-		err := s.apply(ctx, Ensure, o)
-		errs = append(errs, err)
-		if !faultsOnly(err) {
-			return errors.Join(errs...)
+		if !act(s, Ensure) {
+			return failed
 		}
 	}
 	for _, s := range slices.Backward(steps) {
-		err := s.apply(ctx, Prune, o)
-		errs = append(errs, err)
-		if !faultsOnly(err) {
-			return errors.Join(errs...)
+		if !act(s, Prune) {
+			return failed
 		}
 	}
-	return errors.Join(errs...)
+	return failed
+}
+
+// spared are the changes that serve no object with a fault.
+func spared(changes []Change, failed error) []Change {
+	faults := Faults(failed)
+	return slices.DeleteFunc(changes, func(c Change) bool {
+		owned, ok := c.(Owned)
+		return ok && slices.ContainsFunc(faults, func(f *Fault) bool { return f.Object == owned.Object() })
+	})
 }
 
 // Run is one whole pass: Survey, then Apply. It returns the changes that were
@@ -140,8 +151,7 @@ func Run(ctx context.Context, layers []Layer, m *ispctl.Model, o Options) ([]Cha
 	return Changes(steps), Apply(ctx, steps, o)
 }
 
-func (s Step) apply(ctx context.Context, k Kind, o Options) error {
-	changes := only(s.Changes, k)
+func (s Step) apply(ctx context.Context, changes []Change, o Options) error {
 	if len(changes) == 0 {
 		return nil
 	}

@@ -14,8 +14,13 @@ import (
 	"ispctl/converge"
 )
 
-// change is a word: `+x` makes, `-x` removes.
+// change is a word: `+x` makes, `-x` removes; what is behind an @ owns it.
 type change string
+
+func (c change) Object() string {
+	_, object, _ := strings.Cut(string(c), "@")
+	return object
+}
 
 func (c change) String() string { return string(c) }
 
@@ -100,6 +105,16 @@ func TestRun(t *testing.T) {
 			},
 			want: []string{"disks +a", "disks +b", "domains +c", "links -y", "domains -x"},
 			errs: "vm a: broken\nvm x: broken",
+		},
+		{
+			name: "a fault of one object stands in its own way, there and back",
+			layers: []*layer{
+				{name: "disks", pending: "+a@a +b@b -x@x -y@y", fails: map[string]error{"+a@a": fault("a")}},
+				{name: "links", pending: "+a1@a +b1@b"},
+				{name: "domains", pending: "+a2@a +b2@b -x1@x -y1@y", fails: map[string]error{"-x1@x": fault("x")}},
+			},
+			want: []string{"disks +a@a", "disks +b@b", "links +b1@b", "domains +b2@b", "domains -x1@x", "domains -y1@y", "disks -y@y"},
+			errs: "a: broken\nx: broken",
 		},
 		{
 			name: "any other error ends the pass",
