@@ -19,15 +19,21 @@ const (
 // filterPriority is "filter" in nft(8).
 const filterPriority = 0
 
-// dhcpv6Client is the port a DHCPv6 client listens on (RFC 8415, 7.2). The
-// answer to its multicast question is no established traffic to conntrack.
-const dhcpv6Client = 546
-
-// Desired is the one table, with an element per zone, uplink and service.
+// Desired is a table for packets, one for frames, and one that counts frames.
 func Desired(m *ispctl.Model) (nft.State, error) {
 	if !m.Uplink.Configured() && len(m.Zones) == 0 {
 		return nft.NewState(), nil
 	}
+	frames, err := spoofing(m)
+	if err != nil {
+		return nil, err
+	}
+	return nft.NewState(walls(m), frames, dropTable(m)), nil
+}
+
+// walls is the table between zones and around the host, with an element per
+// zone, uplink and service.
+func walls(m *ispctl.Model) nft.Table {
 	t := nft.NewTable(nft.Inet, m.Installation.Table(Layer), []nft.Set{
 		{Name: zoneLinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: egress, Key: []nft.Type{nft.TypeIfname}},
@@ -47,7 +53,7 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 	for _, s := range m.HostServices {
 		t.Add(services, nft.Elem{Key: nft.Join(nft.Proto(s.Proto), nft.Service(s.Port))})
 	}
-	return nft.NewState(t), nil
+	return t
 }
 
 // chains are the rules; ours matches the name of every link of ours.
@@ -73,6 +79,8 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("host service", nft.IIFIn(uplinks), nft.ServiceIn(services), nft.Accept()),
 				nft.NewRule("ping", nft.IIFIn(uplinks), nft.ICMP("echo-request", 8), nft.Accept()),
 				nft.NewRule("IPv6 does not work without ICMPv6", nft.IIFIn(uplinks), nft.L4Proto("ipv6-icmp", 58), nft.Accept()),
+				// The answer to its question to a group is no established
+				// traffic to conntrack.
 				nft.NewRule("lease of the host itself", nft.IIFIn(uplinks), nft.FromIPv6(), nft.UDPTo(dhcpv6Client), nft.Accept()),
 				nft.NewRule("closed: guests to the host, Internet to the host", nft.Count(), nft.Drop()),
 			},

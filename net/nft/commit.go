@@ -86,7 +86,10 @@ func kernelChain(table *nftables.Table, c Chain) *nftables.Chain {
 }
 
 func kernelSet(table *nftables.Table, s Set) *nftables.Set {
-	set := &nftables.Set{Table: table, Name: s.Name, KeyType: concat(s.Key), Interval: s.Interval, IsMap: len(s.Value) > 0}
+	set := &nftables.Set{
+		Table: table, Name: s.Name, KeyType: concat(s.Key), Interval: s.Interval, IsMap: len(s.Value) > 0,
+		Dynamic: s.Dynamic, Size: s.Size, HasTimeout: s.Timeout > 0, Timeout: s.Timeout,
+	}
 	if set.KeyType.Name == nftables.TypeIFName.Name {
 		// Without it nft(8) lists the names as if they were written backwards.
 		set.KeyByteOrder = binaryutil.NativeEndian

@@ -61,7 +61,7 @@ func (t Table) Script() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "add table %s\ndelete table %s\ntable %s {\n", t.key(), t.key(), t.key())
 	for _, s := range t.sets {
-		schema := strings.TrimSuffix(s.schema(), " }")
+		schema := strings.TrimSuffix(s.script(), " }")
 		if elems := sorted(t.Elements[s.Name]); len(elems) > 0 {
 			schema += " elements = { " + s.texts(elems) + " }"
 		}

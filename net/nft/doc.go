@@ -9,11 +9,17 @@
 //
 // # Ownership
 //
-// A table is ours by its name, [ispctl.Installation.Table]. Nothing in any
-// other table is read or written. Within ours every rule bears a comment that
+// A table is ours by its name, [ispctl.Installation.Table], alone or with a dot
+// and the name of a part ([Part]). Nothing in any other table is read or
+// written. Within ours every rule bears a comment that
 // ends in a digest of its own text: a rule that someone deleted, added, moved
 // or put in another's place is seen. Expressions are never decoded: the
 // libraries lose what they do not know.
+//
+// What packets themselves put into dynamic sets ([CountIn]) is no part of a
+// state. It is read with Counts, and lives until the table it is in is
+// replaced; so it belongs into a table that has nothing else to be replaced
+// for.
 //
 // A [Stmt] carries both the expressions for the kernel and the text of nft(8),
 // and the tests hold one against the other through the real nft.

@@ -16,6 +16,9 @@ import (
 type Fake struct {
 	Tables State
 
+	// Counted is what packets have counted, by "FAMILY TABLE SET".
+	Counted map[string]map[string]Tally
+
 	// FailNext, when set, is what the next transaction fails with; it then
 	// changes nothing.
 	FailNext error
@@ -28,6 +31,11 @@ func NewFake() *Fake { return &Fake{Tables: State{}} }
 
 // Observe returns the tables as the kernel would: without chains and sets.
 func (f *Fake) Observe(context.Context) (State, error) { return clone(f.Tables), nil }
+
+// Counts returns what Counted says of the set.
+func (f *Fake) Counts(_ context.Context, family Family, table, set string) (map[string]Tally, error) {
+	return maps.Clone(f.Counted[Table{Family: family, Name: table}.key()+" "+set]), nil
+}
 
 // Apply carries out all changes or none.
 func (f *Fake) Apply(_ context.Context, changes []Change) error {

@@ -5,35 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/nftables"
 )
-
-// Type is the type of one field of a key or a value.
-type Type struct {
-	datatype nftables.SetDatatype
-	text     func([]byte) string
-}
-
-// The types of fields, as nft(8) calls them.
-var (
-	TypeIfname  = Type{nftables.TypeIFName, func(b []byte) string { return strconv.Quote(strings.TrimRight(string(b), "\x00")) }}
-	TypeIPv4    = Type{nftables.TypeIPAddr, func(b []byte) string { a, _ := netip.AddrFromSlice(b); return a.String() }}
-	TypeProto   = Type{nftables.TypeInetProto, func(b []byte) string { return protoName(b[0]) }}
-	TypeService = Type{nftables.TypeInetService, func(b []byte) string { return strconv.Itoa(int(binary.BigEndian.Uint16(b))) }}
-)
-
-func protoName(n byte) string {
-	switch n {
-	case 6:
-		return "tcp"
-	case 17:
-		return "udp"
-	}
-	return strconv.Itoa(int(n))
-}
 
 // Set is the type of a set or, with a Value, a map.
 type Set struct {
@@ -41,20 +17,63 @@ type Set struct {
 	Key      []Type
 	Value    []Type
 	Interval bool // keys are ranges; only with one field
+
+	// A dynamic set is filled by packets ([CountIn]), each element with a
+	// counter. Its elements are no part of a state: nobody wants them.
+	Dynamic bool
+	Size    uint32        // of a dynamic set: the most elements
+	Timeout time.Duration // of a dynamic set: how long an element stays that no packet meets
 }
 
-func (s Set) schema() string {
-	line := "set " + s.Name + " { type " + typeText(s.Key)
+func (s Set) schema() string { return s.declare("type " + typeText(s.Key)) }
+
+func (s Set) declare(keys string) string {
+	line := "set " + s.Name + " { " + keys
 	if len(s.Value) > 0 {
-		line = "map " + s.Name + " { type " + typeText(s.Key) + " : " + typeText(s.Value)
+		line = "map " + s.Name + " { " + keys + " : " + typeText(s.Value)
 	}
-	if s.Interval {
-		line += "; flags interval"
+	if s.Size > 0 {
+		line += fmt.Sprintf("; size %d", s.Size)
+	}
+	if flags := s.flags(); len(flags) > 0 {
+		line += "; flags " + strings.Join(flags, ",")
+	}
+	if s.Timeout > 0 {
+		line += fmt.Sprintf("; timeout %ds", int64(s.Timeout.Seconds()))
 	}
 	return line + "; }"
 }
 
+func (s Set) flags() []string {
+	var flags []string
+	if s.Interval {
+		flags = append(flags, "interval")
+	}
+	if s.Dynamic {
+		flags = append(flags, "dynamic")
+	}
+	if s.Timeout > 0 {
+		flags = append(flags, "timeout")
+	}
+	return flags
+}
+
 func typeText(types []Type) string { return concat(types).Name }
+
+// script is the set as `nft -f` takes it. A field of a type that nft(8) has no
+// name for can only be said by an example.
+func (s Set) script() string {
+	var examples []string
+	nameless := false
+	for _, t := range s.Key {
+		examples = append(examples, t.example)
+		nameless = nameless || t.nameless
+	}
+	if nameless {
+		return s.declare("typeof " + strings.Join(examples, " . "))
+	}
+	return s.schema()
+}
 
 func concat(types []Type) nftables.SetDatatype {
 	datatypes := make([]nftables.SetDatatype, len(types))
@@ -75,30 +94,6 @@ type Elem struct {
 	Key   string // bytes, each field padded to a register
 	End   string // of an interval: the first key after it; empty: it goes to the end
 	Value string // bytes; empty in a set
-}
-
-// Field is one encoded field of a key or a value.
-type Field []byte
-
-// Ifname encodes the name of an interface.
-func Ifname(name string) Field {
-	b := make([]byte, 16)
-	copy(b, name)
-	return b
-}
-
-// Addr encodes an IPv4 address.
-func Addr(a netip.Addr) Field { return a.AsSlice() }
-
-// Service encodes a port.
-func Service(port uint16) Field { return binary.BigEndian.AppendUint16(nil, port) }
-
-// Proto encodes "tcp" or "udp".
-func Proto[S ~string](name S) Field {
-	if name == "udp" {
-		return Field{17}
-	}
-	return Field{6}
 }
 
 // Join puts fields side by side as a concatenation: each begins a register of
@@ -179,9 +174,4 @@ func sorted(elems Elems) []Elem {
 	}
 	slices.SortFunc(all, func(a, b Elem) int { return strings.Compare(a.Key, b.Key) })
 	return all
-}
-
-// native is the byte order of marks and conntrack states in registers.
-func native(n uint32) []byte {
-	return binary.NativeEndian.AppendUint32(nil, n)
 }

@@ -28,9 +28,14 @@ type Family string
 
 // The families in use.
 const (
-	Inet Family = "inet"
-	IP   Family = "ip"
+	Inet   Family = "inet"
+	IP     Family = "ip"
+	Bridge Family = "bridge"
 )
+
+// Part is the name of a table that belongs to the one called table and is
+// replaced apart from it.
+func Part(table, part string) string { return table + "." + part }
 
 // Table is a table as wanted, or as observed. An observed one has no Chains:
 // its Structure says what they are, in one text for each.

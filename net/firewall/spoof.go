@@ -1,0 +1,147 @@
+package firewall
+
+import (
+	"net"
+	"net/netip"
+
+	"ispctl"
+	"ispctl/net/nft"
+)
+
+// The sets against spoofing. A NIC adds an element to each of the first three
+// or four, and no rule.
+const (
+	taps       = "taps"       // the ends of guests' NICs
+	macs       = "macs"       // (tap . MAC)
+	addresses4 = "addresses4" // (tap . MAC . address)
+	addresses6 = "addresses6" // the same for IPv6, link-local addresses included
+	macs6      = "macs6"      // (tap . MAC) of NICs with an IPv6 address
+	targets    = "targets"    // addresses6, as neighbour discovery has them in its targets
+
+	transports   = "transports"   // protocols, besides TCP, UDP and ICMP, that a guest may speak to another machine
+	fragmentable = "fragmentable" // protocols whose later fragments pass
+	errands4     = "errands4"     // ICMP to one machine
+	errands6     = "errands6"     // ICMPv6 to one machine
+	dhcpServers  = "dhcp-servers" // ports that a guest may not send from
+	dhcpClients  = "dhcp-clients" // ports that a guest may not send to
+)
+
+// Everything of the bridge tables happens before anybody else's rule sees the
+// frame: nft(8)'s earliest name, "dstnat" of family bridge, is -300. The three
+// chains are one after the other, see [condemn].
+const (
+	judgePriority = -500
+	countPriority = -499
+	closePriority = -498
+)
+
+// spoofing is the table that judges what enters by a tap.
+func spoofing(m *ispctl.Model) (nft.Table, error) {
+	tap := nft.TypeIfname
+	ours := m.Installation.LinkPattern()
+	t := nft.NewTable(nft.Bridge, m.Installation.Table(Layer), []nft.Set{
+		{Name: taps, Key: []nft.Type{tap}},
+		{Name: macs, Key: []nft.Type{tap, nft.TypeEther}},
+		{Name: addresses4, Key: []nft.Type{tap, nft.TypeEther, nft.TypeIPv4}},
+		{Name: addresses6, Key: []nft.Type{tap, nft.TypeEther, nft.TypeIPv6}},
+		{Name: macs6, Key: []nft.Type{tap, nft.TypeEther}},
+		{Name: targets, Key: []nft.Type{tap, nft.TypeEther, nft.TypeNDTarget}},
+		{Name: transports, Key: []nft.Type{nft.TypeProto}},
+		{Name: fragmentable, Key: []nft.Type{nft.TypeProto}},
+		{Name: errands4, Key: []nft.Type{nft.TypeICMP}},
+		{Name: errands6, Key: []nft.Type{nft.TypeICMPv6}},
+		{Name: dhcpServers, Key: []nft.Type{nft.TypeService}},
+		{Name: dhcpClients, Key: []nft.Type{nft.TypeService}},
+	}, []nft.Chain{
+		{
+			Name: "judge", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: judgePriority},
+			Rules: judge(ours),
+		},
+		{
+			Name: "close", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: closePriority},
+			Rules: []nft.Rule{closeCondemned(ours)},
+		},
+		{
+			// A bridge hands frames to reserved groups to the host itself,
+			// past prerouting.
+			Name: "judge-reserved", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: judgePriority},
+			Rules: []nft.Rule{rule("group of the bridge itself", nft.IIF(ours), reservedGroup(), condemn(reserved))},
+		},
+		{
+			Name: "close-reserved", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: closePriority},
+			Rules: []nft.Rule{closeCondemned(ours)},
+		},
+	})
+	for _, p := range []byte{protoIPIP, protoDCCP, protoIPv6, protoGRE, protoESP, protoL2TP, protoSCTP, protoUDPLite} {
+		t.Add(transports, element(nft.Byte(p)))
+		t.Add(fragmentable, element(nft.Byte(p)))
+	}
+	for _, p := range []byte{protoICMP, protoTCP, protoUDP, protoICMPv6} {
+		t.Add(fragmentable, element(nft.Byte(p)))
+	}
+	for _, n := range []byte{0, 3, 8, 11, 12} { // echo reply, unreachable, echo, time exceeded, parameter problem
+		t.Add(errands4, element(nft.Byte(n)))
+	}
+	for _, n := range []byte{1, 2, 3, 4, 128, 129} { // unreachable, too big, time exceeded, parameter problem, echo, reply
+		t.Add(errands6, element(nft.Byte(n)))
+	}
+	for _, port := range []uint16{dhcpServer, dhcpv6Server} {
+		t.Add(dhcpServers, element(nft.Service(port)))
+	}
+	for _, port := range []uint16{dhcpClient, dhcpv6Client} {
+		t.Add(dhcpClients, element(nft.Service(port)))
+	}
+	for _, vm := range m.Guests() {
+		for _, nic := range vm.NICs {
+			if err := addNIC(t, nic); err != nil {
+				return nft.Table{}, ispctl.Invalid("vm", string(vm.Name), "nic %d: %v", nic.Index, err)
+			}
+		}
+	}
+	return t, nil
+}
+
+// addNIC lets a NIC speak as itself.
+func addNIC(t nft.Table, nic ispctl.NIC) error {
+	hw, err := net.ParseMAC(nic.MAC)
+	if err != nil {
+		return err
+	}
+	tap, mac := nft.Ifname(nic.Tap), nft.MAC(hw)
+	t.Add(taps, element(tap))
+	t.Add(macs, element(tap, mac))
+	switch a := nic.Addr; {
+	case a.Is4():
+		t.Add(addresses4, element(tap, mac, nft.Addr(a)))
+	case a.Is6():
+		t.Add(macs6, element(tap, mac))
+		for _, a := range []netip.Addr{a, linkLocal(hw)} {
+			t.Add(addresses6, element(tap, mac, nft.Addr(a)))
+			t.Add(targets, element(tap, mac, nft.Addr(a)))
+		}
+	}
+	return nil
+}
+
+// linkLocal is the address that a guest makes of its MAC (RFC 4291, appendix
+// A). One that it makes otherwise (RFC 7217) cannot be known in advance.
+func linkLocal(mac net.HardwareAddr) netip.Addr {
+	a := [16]byte{0xfe, 0x80, 8: mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
+	return netip.AddrFrom16(a)
+}
+
+func element(fields ...nft.Field) nft.Elem { return nft.Elem{Key: nft.Join(fields...)} }
+
+// rule is a rule of statements and groups of statements.
+func rule(why string, parts ...any) nft.Rule {
+	var stmts []nft.Stmt
+	for _, p := range parts {
+		switch p := p.(type) {
+		case nft.Stmt:
+			stmts = append(stmts, p)
+		case []nft.Stmt:
+			stmts = append(stmts, p...)
+		}
+	}
+	return nft.NewRule(why, stmts...)
+}
