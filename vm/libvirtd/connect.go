@@ -55,7 +55,12 @@ func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 		if err := waitForLock(ctx, filepath.Join(h.paths.Embed(), "run", "qemu", "driver.pid"), h.Patience); err != nil {
 			return nil, err
 		}
-		uri = "qemu:///embed?" + url.Values{"root": {h.paths.Embed()}}.Encode()
+		root, undoShort, err := shortRoot(h.paths.Embed())
+		if err != nil {
+			return nil, err
+		}
+		h.undoShort = undoShort
+		uri = "qemu:///embed?" + url.Values{"root": {root}}.Encode()
 		undo := logTo(filepath.Join(h.paths.Embed(), "log", "libvirt.log"))
 		defer undo()
 	}

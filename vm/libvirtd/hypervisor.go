@@ -33,6 +33,8 @@ type Hypervisor struct {
 	mu   sync.Mutex
 	conn *libvirt.Connect
 
+	undoShort func() error // of the embedded driver's root; nil: it never had one
+
 	// Drivers that live in this process validate in it, and libxml2 races with
 	// itself for the tables of its schema types.
 	defining sync.Mutex
@@ -52,12 +54,16 @@ func Open(uri string, paths ispctl.Paths, inst ispctl.Installation) *Hypervisor 
 func (h *Hypervisor) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var short error
+	if h.undoShort != nil {
+		short = h.undoShort()
+	}
 	if h.conn == nil {
-		return nil
+		return short
 	}
 	_, err := h.conn.Close()
 	h.conn = nil
-	return text(err)
+	return errors.Join(text(err), short)
 }
 
 // Observe reads the persistent definitions of the domains that bear our mark.
