@@ -139,7 +139,7 @@ func TestSourceOf(t *testing.T) {
 		zone ispctl.Zone
 		want netip.Addr
 	}{
-		{"closed", ispctl.Zone{Prefix: prefix("10.0.0.0/24")}, netip.Addr{}},
+		{"without egress: policies may let some of it out", ispctl.Zone{Prefix: prefix("10.0.0.0/24")}, addr("203.0.113.2")},
 		{"with an address of its own", ispctl.Zone{Prefix: prefix("10.0.0.0/24"), Egress: true, SNAT: addr("203.0.113.10")}, addr("203.0.113.10")},
 		{"10/8", ispctl.Zone{Prefix: prefix("10.0.0.0/24"), Egress: true}, addr("203.0.113.2")},
 		{"172.16/12", ispctl.Zone{Prefix: prefix("172.31.255.0/24"), Egress: true}, addr("203.0.113.2")},

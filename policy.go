@@ -147,6 +147,9 @@ func (m *Model) validatePolicies() error {
 				return err
 			}
 		}
+		if z, err := m.Zone(string(p.From)); err == nil && p.To == Internet && p.Family == IPv4 && private(z.Prefix) && !m.SourceOf(z).IsValid() {
+			return Invalid("policy", p.String(), "zone %q has the private prefix %s and no address to go out with: set snat", z.Name, z.Prefix)
+		}
 		if seen[p.Key()] {
 			return Conflicting("policy", p.String(), "is there already")
 		}

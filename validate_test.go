@@ -65,7 +65,6 @@ func TestValidate(t *testing.T) {
 		{"prefix unspecified", func(m *ispctl.Model) { m.Zones[0].Prefix = prefix("0.0.0.0/8") }, usage, "or unspecified"},
 		{"VLAN below", func(m *ispctl.Model) { m.Zones[0].VLAN = -1 }, usage, "vlan -1 is not 1 to 4094"},
 		{"VLAN above", func(m *ispctl.Model) { m.Zones[0].VLAN = 4095 }, usage, "vlan 4095 is not 1 to 4094"},
-		{"snat without egress", func(m *ispctl.Model) { m.Zones[0].Egress = false }, usage, "snat 203.0.113.10 without egress"},
 
 		// A zone beside others.
 		{"bridge's name too long", func(m *ispctl.Model) { m.Zones[0].Name = "abcdefghijkl" }, usage, "its bridge isp-abcdefghijkl would have 16 bytes; the kernel takes 15, so the zone's name 11"},

@@ -68,20 +68,16 @@ func (z Zone) Validate() error {
 		return Invalid("zone", name, "vlan %d is not 1 to 4094", z.VLAN)
 	case z.MTU != 0 && (z.MTU < minMTU || z.MTU > maxMTU):
 		return Invalid("zone", name, "mtu %d is not %d to %d", z.MTU, minMTU, maxMTU)
-	case z.SNAT.IsValid() && !z.Egress:
-		return Invalid("zone", name, "snat %s without egress: no traffic would ever bear it", z.SNAT)
 	}
 	return nil
 }
 
 // SourceOf is the address that a zone's traffic to the Internet bears: its
 // source NAT address, or for a private prefix without one the uplink's own. It
-// is invalid for a zone that does not go out, and for one with public
-// addresses, which goes out as it is.
+// is invalid for a zone with public addresses, which goes out as it is. What
+// may go out at all is the firewall's to say.
 func (m *Model) SourceOf(z Zone) netip.Addr {
 	switch {
-	case !z.Egress:
-		return netip.Addr{}
 	case z.SNAT.IsValid():
 		return z.SNAT
 	case private(z.Prefix):

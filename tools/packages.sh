@@ -4,7 +4,7 @@
 set -eu
 
 wanted='ca-certificates debian-archive-keyring dnsmasq-base e2fsprogs gcc
-genisoimage git iproute2 libarchive-tools libc6-dev libvirt-clients
+genisoimage git iproute2 iputils-ping libarchive-tools libc6-dev libvirt-clients
 libvirt-daemon libvirt-daemon-driver-qemu libxml2-utils mmdebstrap nftables
 openssh-client procps python3-yaml qemu-system-x86 qemu-utils shellcheck
 sqlite3 xorriso'

@@ -42,6 +42,10 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 		{Listen: listen("203.0.113.11:25/tcp"), VM: "mail1", Port: 25},
 	}
 
+	guests.Policies = []ispctl.Policy{
+		policy("dmz", "mail", "tcp/25", false), policy("mail", "internet", "udp/53", true), policy("dmz", "host", "icmp", false),
+	}
+
 	changed := base()
 	changed.HostServices = guests.HostServices[1:]
 	changed.Addresses = addresses("203.0.113.11", "203.0.113.12")
@@ -57,6 +61,11 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	changed.Forwards = []ispctl.Forward{
 		{Listen: listen("203.0.113.11:25/tcp"), VM: "web1", Port: 2525},
 		{Listen: listen("203.0.113.12:53/udp"), VM: "web3", Port: 53},
+	}
+
+	changed.Policies = []ispctl.Policy{
+		policy("dmz", "mail", "any", false), policy("mail", "internet", "udp/53", false), policy("lab", "host", "tcp/53", true),
+		{From: "internet", To: "lab", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv6},
 	}
 
 	all := []*ispctl.Model{empty, zones, guests, changed}
@@ -76,6 +85,14 @@ func Guest(inst ispctl.Installation, id int64, name, zone, addr string) ispctl.V
 			Tap: inst.Tap(id, 0), Addr: netip.MustParseAddr(addr),
 		}},
 	}
+}
+
+func policy(from, to ispctl.End, opening string, log bool) ispctl.Policy {
+	o, err := ispctl.ParseOpening(opening)
+	if err != nil {
+		panic(err) // a literal of this file
+	}
+	return ispctl.Policy{From: from, To: to, Opening: o, Family: ispctl.IPv4, Log: log}
 }
 
 func zone(name, prefix, snat string) ispctl.Zone {

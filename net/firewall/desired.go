@@ -1,6 +1,8 @@
 package firewall
 
 import (
+	"slices"
+
 	"ispctl"
 	"ispctl/net/nft"
 )
@@ -34,12 +36,13 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 // walls is the table between zones and around the host, with an element per
 // zone, uplink and service.
 func walls(m *ispctl.Model) nft.Table {
-	t := nft.NewTable(nft.Inet, m.Installation.Table(Layer), []nft.Set{
+	t := nft.NewTable(nft.Inet, m.Installation.Table(Layer), append([]nft.Set{
 		{Name: zoneLinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: egress, Key: []nft.Type{nft.TypeIfname}},
 		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: services, Key: []nft.Type{nft.TypeProto, nft.TypeService}},
-	}, chains(m.Installation.LinkPattern()))
+	}, policySets()...), chains(m.Installation.LinkPattern()))
+	addPolicies(t, m)
 	for _, z := range m.Zones {
 		bridge := nft.Elem{Key: nft.Join(nft.Ifname(m.Installation.Bridge(z.Name)))}
 		t.Add(zoneLinks, bridge)
@@ -61,18 +64,19 @@ func chains(ours string) []nft.Chain {
 	return []nft.Chain{
 		{
 			Name: "forward", Hook: &nft.Hook{Type: "filter", Hook: "forward", Priority: filterPriority},
-			Rules: []nft.Rule{
+			Rules: slices.Concat([]nft.Rule{
 				nft.NewRule("neither end is ours: not for us to judge", nft.NotIIF(ours), nft.NotOIF(ours), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
 				nft.NewRule("zone with egress to the Internet", nft.FromIPv4(), nft.IIFIn(egress), nft.OIFIn(uplinks), nft.Accept()),
 				nft.NewRule("forward from the Internet", nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
+			}, policyRules(false), []nft.Rule{
 				nft.NewRule("closed: zone to zone, unknown links, all else", nft.Count(), nft.Drop()),
-			},
+			}),
 		},
 		{
 			Name: "input", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: filterPriority},
-			Rules: []nft.Rule{
+			Rules: slices.Concat([]nft.Rule{
 				nft.NewRule("from elsewhere: not for us to judge", nft.NotIIF(ours), nft.IIFNotIn(uplinks), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 				nft.NewRule("answers to what the host asked", nft.InState(nft.Established, nft.Related), nft.Accept()),
@@ -82,8 +86,9 @@ func chains(ours string) []nft.Chain {
 				// The answer to its question to a group is no established
 				// traffic to conntrack.
 				nft.NewRule("lease of the host itself", nft.IIFIn(uplinks), nft.FromIPv6(), nft.UDPTo(dhcpv6Client), nft.Accept()),
+			}, policyRules(true), []nft.Rule{
 				nft.NewRule("closed: guests to the host, Internet to the host", nft.Count(), nft.Drop()),
-			},
+			}),
 		},
 	}
 }

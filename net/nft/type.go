@@ -43,7 +43,7 @@ var (
 )
 
 // types are all that a set of ours can have.
-var types = []Type{TypeIfname, TypeIPv4, TypeIPv6, TypeEther, TypeEtherType, TypeProto, TypeService, TypeICMP, TypeICMPv6, TypeMark}
+var types = []Type{TypeIfname, TypeIPv4, TypeIPv6, TypeEther, TypeEtherType, TypeProto, TypeService, TypeICMP, TypeICMPv6, TypeMark, TypeFamily}
 
 // Types of operands that stand in no set.
 func typeHexBytes(size uint32) Type { return Type{datatype: integer(size), text: hexText} }

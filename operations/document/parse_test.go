@@ -207,8 +207,7 @@ func TestParseRefuses(t *testing.T) {
 3:51: "y" is no IP address
 3:62: "yes" is not true or false`},
 		{"zone by itself", "version: 1\nzones:\n- {name: a, prefix: 10.0.0.1/24}\n- {name: b, prefix: 10.1.0.0/24, vlan: 4095}\n- {name: c, prefix: 10.2.0.0/24, snat: 203.0.113.1, egress: false}\n", `3:3: zone "a": prefix 10.0.0.1/24 has host bits set; did you mean 10.0.0.0/24?
-4:3: zone "b": vlan 4095 is not 1 to 4094
-5:3: zone "c": snat 203.0.113.1 without egress: no traffic would ever bear it`},
+4:3: zone "b": vlan 4095 is not 1 to 4094`},
 		{"plan", "version: 1\nplans: [{name: '', cpus: 1.5, memory: 512, disk: -1GiB}]\n", `2:16: plan: the name is empty` + dnsLabel + `
 2:26: "1.5" is no whole number
 2:39: size "512": has no unit that is known; write KiB, MiB, GiB or TiB (or kB, MB, GB, TB), as in 512MiB

@@ -1,0 +1,201 @@
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ispctl/internal/netns"
+	"ispctl/operations"
+)
+
+const walls = `version: 1
+addresses: [203.0.113.10, 203.0.113.11]
+zones:
+  - {name: dmz, prefix: 10.10.0.0/24, snat: 203.0.113.10}
+  - {name: mail, prefix: 10.20.0.0/24}
+plans:
+  - {name: tiny, cpus: 1, memory: 128MiB, disk: 256MiB}
+vms:
+  - {name: web1, template: micro, zone: dmz, plan: tiny}
+  - {name: web2, template: micro, zone: dmz, plan: tiny}
+  - {name: mail1, template: micro, zone: mail, plan: tiny}
+  - {name: mail2, template: micro, zone: mail, plan: tiny}
+policies:
+  - {from: dmz, to: mail, services: [tcp/25, icmp]}
+  - {from: mail, to: internet, services: [tcp/25, udp/53], log: true}
+  - {from: dmz, to: host, services: [udp/53]}
+`
+
+// ports are what every end listens on, tcp and udp.
+var ports = []int{22, 25, 53, 80}
+
+// TestPolicyMatrix sends a real packet for every cell of the policy matrix,
+// from every guest, TCP, UDP and ICMP, and expects what `zone policy list`
+// says, and `zone check`.
+func TestPolicyMatrix(t *testing.T) {
+	w := newWorld(t, "test:///default")
+	w.ok("image", "build", "micro")
+	w.ok("apply", "-f", w.write("walls.yaml", walls))
+	ends := map[string][]end{
+		"internet": {{"internet", w.internet, gateway, host}},
+		"host":     {{"host", w.provider, host, ""}},
+	}
+	for _, name := range []string{"web1", "web2", "mail1", "mail2"} {
+		vm := w.vm(name)
+		router := strings.TrimSuffix(vm.Addresses[0], lastByte(vm.Addresses[0])) + "1"
+		g := w.wire(t, vm, router)
+		ends[string(vm.Zone)] = append(ends[string(vm.Zone)], end{name, g.ns, vm.Addresses[0], router})
+	}
+	for _, all := range ends {
+		for _, e := range all {
+			e.serve(t)
+		}
+	}
+	var cells []operations.CellView
+	w.show(&cells, "zone", "policy", "list")
+	tried := 0
+	for _, c := range cells {
+		if c.Family != "ipv4" {
+			continue
+		}
+		for _, from := range ends[string(c.From)] {
+			for _, to := range ends[string(c.To)] {
+				if c.To == "host" && c.From != "internet" {
+					to.addr = from.gateway // the host, as the zone knows it
+				}
+				if c.From == "internet" && c.To != "host" {
+					// The Internet has no route to a private prefix: give it
+					// one, so that only the wall is in the way.
+					route(t, w.internet, to.addr)
+				}
+				for _, service := range services() {
+					want := slices.Contains(c.Services, "any") || slices.Contains(c.Services, service)
+					got := from.reaches(t, to, service)
+					tried++
+					if got != want {
+						t.Errorf("%s -> %s %s: reached is %t, the matrix says %t (%v)", from.name, to.name, service, got, want, c.Services)
+					}
+				}
+			}
+		}
+	}
+	if tried < 100 {
+		t.Errorf("only %d packets were tried", tried)
+	}
+	var v operations.CheckView
+	w.show(&v, "zone", "check", "dmz", "mail", "tcp/25")
+	if !v.Allowed || v.Rule != "policy dmz -> mail tcp/25 ipv4" {
+		t.Errorf("zone check: %+v", v)
+	}
+	w.show(&v, "zone", "check", "mail", "dmz", "tcp/25")
+	if v.Allowed {
+		t.Errorf("zone check: %+v", v)
+	}
+	t.Run("denied again", func(t *testing.T) {
+		from, to := ends["dmz"][0], ends["mail"][0]
+		w.ok("zone", "policy", "deny", "dmz", "mail", "--service", "tcp/25")
+		if from.reaches(t, to, "tcp/25") {
+			t.Error("what was denied is reached")
+		}
+		if !from.reaches(t, to, "icmp") {
+			t.Error("what was not denied is not reached")
+		}
+	})
+}
+
+// end is a host of the test in a namespace.
+type end struct{ name, ns, addr, gateway string }
+
+func services() []string {
+	all := []string{"icmp"}
+	for _, p := range ports {
+		all = append(all, fmt.Sprintf("tcp/%d", p), fmt.Sprintf("udp/%d", p))
+	}
+	return all
+}
+
+func lastByte(addr string) string { return addr[strings.LastIndex(addr, ".")+1:] }
+
+func route(t testing.TB, ns, addr string) {
+	t.Helper()
+	if out, err := exec.Command("ip", "-n", ns, "route", "replace", addr, "via", host).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// serve answers on every port until the test ends.
+func (e end) serve(t testing.TB) {
+	t.Helper()
+	for _, port := range ports {
+		address := fmt.Sprintf("0.0.0.0:%d", port)
+		err := netns.Do(e.ns, func() error {
+			l, err := net.Listen("tcp4", address)
+			if err != nil {
+				return err
+			}
+			u, err := net.ListenPacket("udp4", address)
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { _, _ = l.Close(), u.Close() })
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					_ = conn.Close()
+				}
+			}()
+			go func() {
+				b := make([]byte, 64)
+				for {
+					n, from, err := u.ReadFrom(b)
+					if err != nil {
+						return
+					}
+					_, _ = u.WriteTo(b[:n], from)
+				}
+			}()
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", e.name, err)
+		}
+	}
+}
+
+// patience is how long an answer inside one machine may take.
+const patience = 250 * time.Millisecond
+
+// reaches tries a service of another end.
+func (e end) reaches(t testing.TB, to end, service string) bool {
+	t.Helper()
+	transport, port, _ := strings.Cut(service, "/")
+	if transport == "icmp" {
+		return exec.Command("ip", "netns", "exec", e.ns, "ping", "-n", "-q", "-c", "1", "-W", "0.25", to.addr).Run() == nil
+	}
+	return netns.Do(e.ns, func() error {
+		conn, err := net.DialTimeout(transport+"4", to.addr+":"+port, patience)
+		if err != nil {
+			return err
+		}
+		defer conn.Close() //nolint:errcheck // it was only tried
+		if transport == "tcp" {
+			return nil
+		}
+		if _, err := conn.Write([]byte("?")); err != nil {
+			return err
+		}
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		_, err = conn.Read(make([]byte, 8))
+		return err
+	}) == nil
+}
