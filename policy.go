@@ -115,6 +115,9 @@ func (p Policy) Validate() error {
 	case p.Family != IPv4 && p.Family != IPv6:
 		return bad("family %q is not ipv4 or ipv6", p.Family)
 	}
+	if o, err := ParseOpening(p.Opening.String()); err != nil || o != p.Opening {
+		return bad("service %q is not tcp/PORT, udp/PORT, icmp or any", p.Opening)
+	}
 	return nil
 }
 

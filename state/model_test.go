@@ -33,8 +33,10 @@ func fill(tx *state.Tx) error {
 		tx.SetHostServices([]ispctl.Service{{Port: 53, Proto: ispctl.UDP}, {Port: 22, Proto: ispctl.TCP}, {Port: 22, Proto: ispctl.TCP}}),
 		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.11"), Applied: true}),
 		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.9")}),
-		tx.PutZone(ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24")}),
+		tx.PutZone(ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true}),
 		tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true}),
+		tx.PutPolicy(ispctl.Policy{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6}),
+		tx.PutPolicy(ispctl.Policy{From: "dmz", To: "internet", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv4, Log: true, Applied: true}),
 		tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}),
@@ -62,7 +64,11 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 		Addresses:    []ispctl.Address{{Addr: addr("203.0.113.9")}, {Addr: addr("203.0.113.11"), Applied: true}},
 		Zones: []ispctl.Zone{
 			{ID: 2, Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true},
-			{ID: 1, Name: "mail", Prefix: prefix("10.20.0.0/24")},
+			{ID: 1, Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true},
+		},
+		Policies: []ispctl.Policy{
+			{From: "dmz", To: "internet", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv4, Log: true, Applied: true},
+			{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6},
 		},
 		Plans: []ispctl.Plan{{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}},
 		Images: []ispctl.Image{
@@ -125,6 +131,12 @@ func TestEveryChange(t *testing.T) {
 		}, func(m *ispctl.Model) {
 			m.Plans[0] = ispctl.Plan{Name: "small", CPUs: 3, Memory: 2 * ispctl.GiB, Disk: 5 * ispctl.GiB}
 		}},
+		{"policy", func(tx *state.Tx) error {
+			return tx.PutPolicy(ispctl.Policy{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6, Log: true, Applied: true})
+		}, func(m *ispctl.Model) { m.Policies[1].Log, m.Policies[1].Applied = true, true }},
+		{"policy taken back", func(tx *state.Tx) error {
+			return tx.DeletePolicy(ispctl.Policy{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6})
+		}, func(m *ispctl.Model) { m.Policies = m.Policies[:1] }},
 		{"image built again", func(tx *state.Tx) error {
 			return tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, Built: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)})
 		}, func(m *ispctl.Model) {
