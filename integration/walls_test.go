@@ -96,6 +96,33 @@ func TestPolicyMatrix(t *testing.T) {
 	if v.Allowed {
 		t.Errorf("zone check: %+v", v)
 	}
+	t.Run("hairpin", func(t *testing.T) {
+		w.ok("forward", "add", external+":8022/tcp", "web2:22")
+		w.ok("forward", "add", external+":8025/tcp", "mail1:25")
+		for _, c := range []struct {
+			from string
+			port string
+			want bool
+		}{
+			{"dmz", "8022", true}, {"dmz", "8025", true}, // a zone that may go out, in the same zone and in another
+			{"mail", "8022", false}, {"mail", "8025", false}, // one that may not
+		} {
+			from := ends[c.from][0]
+			if got := from.reaches(t, end{addr: external}, "tcp/"+c.port); got != c.want {
+				t.Errorf("%s -> %s:%s: reached is %t", from.name, external, c.port, got)
+			}
+		}
+	})
+	t.Run("bogons", func(t *testing.T) {
+		from := ends["dmz"][0]
+		before := w.counted("no such place on the Internet")
+		if from.reaches(t, end{addr: "192.168.77.7"}, "tcp/80") || from.reaches(t, end{addr: "172.16.9.9"}, "icmp") {
+			t.Error("somebody answered for an address that is nobody's")
+		}
+		if after := w.counted("no such place on the Internet"); after <= before {
+			t.Errorf("%d packets to bogons dropped before, %d after", before, after)
+		}
+	})
 	t.Run("denied again", func(t *testing.T) {
 		from, to := ends["dmz"][0], ends["mail"][0]
 		w.ok("zone", "policy", "deny", "dmz", "mail", "--service", "tcp/25")
@@ -106,6 +133,24 @@ func TestPolicyMatrix(t *testing.T) {
 			t.Error("what was not denied is not reached")
 		}
 	})
+}
+
+// counted is how many packets a rule of the firewall has dropped, by its
+// comment.
+func (w *world) counted(why string) int {
+	w.t.Helper()
+	for line := range strings.Lines(w.in(w.provider, "nft", "list", "table", "inet", "ispctl-firewall")) {
+		if !strings.Contains(line, why) {
+			continue
+		}
+		var n int
+		_, rest, _ := strings.Cut(line, "counter packets ")
+		if _, err := fmt.Sscan(rest, &n); err == nil {
+			return n
+		}
+	}
+	w.t.Fatalf("no rule says %q", why)
+	return 0
 }
 
 // end is a host of the test in a namespace.

@@ -41,8 +41,10 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: egress, Key: []nft.Type{nft.TypeIfname}},
 		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: services, Key: []nft.Type{nft.TypeProto, nft.TypeService}},
-	}, policySets()...), chains(m.Installation.LinkPattern()))
+		{Name: bogons, Key: []nft.Type{nft.TypeIPv4}, Interval: true},
+	}, policySets()...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
 	addPolicies(t, m)
+	addBogons(t, m)
 	for _, z := range m.Zones {
 		bridge := nft.Elem{Key: nft.Join(nft.Ifname(m.Installation.Bridge(z.Name)))}
 		t.Add(zoneLinks, bridge)
@@ -70,6 +72,7 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
 				nft.NewRule("zone with egress to the Internet", nft.FromIPv4(), nft.IIFIn(egress), nft.OIFIn(uplinks), nft.Accept()),
 				nft.NewRule("forward from the Internet", nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
+				nft.NewRule("forward from a zone that may go out", nft.IIFIn(egress), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
 			}, policyRules(false), []nft.Rule{
 				nft.NewRule("closed: zone to zone, unknown links, all else", nft.Count(), nft.Drop()),
 			}),

@@ -13,6 +13,7 @@ const (
 	uplinks  = "uplinks"
 	sources  = "sources"  // a zone's prefix to the address it goes out with
 	forwards = "forwards" // address, protocol and port to a VM's
+	gateways = "gateways" // a zone's prefix to its gateway
 )
 
 // Priorities "dstnat" and "srcnat" of nft(8).
@@ -34,15 +35,15 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 			Name: forwards, Key: []nft.Type{nft.TypeIPv4, nft.TypeProto, nft.TypeService},
 			Value: []nft.Type{nft.TypeIPv4, nft.TypeService},
 		},
-	}, chains())
+		{Name: gateways, Key: []nft.Type{nft.TypeIPv4}, Value: []nft.Type{nft.TypeIPv4}, Interval: true},
+	}, chains(m.Installation.LinkPattern()))
 	t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(m.Uplink.Interface))})
 	for _, z := range m.Zones {
-		source := m.SourceOf(z)
-		if !source.IsValid() {
-			continue
-		}
 		key, end := nft.Range(z.Prefix)
-		t.Add(sources, nft.Elem{Key: key, End: end, Value: nft.Join(nft.Addr(source))})
+		t.Add(gateways, nft.Elem{Key: key, End: end, Value: nft.Join(nft.Addr(z.Gateway()))})
+		if source := m.SourceOf(z); source.IsValid() {
+			t.Add(sources, nft.Elem{Key: key, End: end, Value: nft.Join(nft.Addr(source))})
+		}
 	}
 	for _, f := range m.Forwards {
 		vm, err := m.VM(string(f.VM))
@@ -60,18 +61,23 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 	return nft.NewState(t), nil
 }
 
-func chains() []nft.Chain {
+// chains are the rules; ours matches the name of every link of ours.
+func chains(ours string) []nft.Chain {
 	return []nft.Chain{
 		{
 			Name: "prerouting", Hook: &nft.Hook{Type: "nat", Hook: "prerouting", Priority: dstnat},
 			Rules: []nft.Rule{
 				nft.NewRule("forward to a VM", nft.IIFIn(uplinks), nft.DNATByService(forwards)),
+				nft.NewRule("the same from inside: a guest that uses the outside address", nft.IIF(ours), nft.DNATByService(forwards)),
 			},
 		},
 		{
 			Name: "postrouting", Hook: &nft.Hook{Type: "nat", Hook: "postrouting", Priority: srcnat},
 			Rules: []nft.Rule{
 				nft.NewRule("a zone goes out with its address", nft.OIFIn(uplinks), nft.SNATBySource(sources)),
+				// Two guests of one zone would answer each other directly, past
+				// the host, which alone knows of the other address.
+				nft.NewRule("from inside: answers come back by the host", nft.OIF(ours), nft.DestinationChanged(), nft.SNATBySource(gateways)),
 			},
 		},
 	}
