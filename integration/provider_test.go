@@ -112,7 +112,7 @@ func (w *world) vm(name string) operations.VMView {
 
 func promises(t *testing.T, w *world) {
 	v := w.vm("web1")
-	if v.State != "running" || v.Zone != "dmz" || v.Plan != "tiny" || v.Template != "micro" || v.Hypervisor != "embed" ||
+	if v.State != "running" || v.Zone != "dmz" || v.Plan != "tiny" || v.Template != "micro" || v.Hypervisor != "qemu" && v.Hypervisor != "kvm" ||
 		!slices.Equal(v.Addresses, []string{"10.10.0.2"}) || len(v.Forwards) != 1 || v.MAC == "" || v.CreatedAt.IsZero() {
 		t.Errorf("vm show: %+v", v)
 	}

@@ -27,6 +27,7 @@ type Provider struct {
 	Store      *state.Store
 	Layers     []converge.Layer
 	Hypervisor Hypervisor
+	DomainType string // what runs the guests: kvm, qemu (without hardware help), test
 	Images     *images.Store
 	Templates  templates.Set
 	Paths      ispctl.Paths

@@ -117,7 +117,7 @@ type VMView struct {
 	Template   ispctl.Name   `json:"template"`
 	Image      string        `json:"image"`
 	Tenant     string        `json:"tenant"`
-	Hypervisor string        `json:"hypervisor"`
+	Hypervisor string        `json:"hypervisor"` // kvm, qemu or test
 	UUID       string        `json:"uuid"`
 	Domain     string        `json:"domain"`
 	MAC        string        `json:"mac"`

@@ -24,7 +24,7 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 	for i, vm := range vms {
 		v := VMView{
 			Name: vm.Name, Wanted: vm.Wanted, Zone: vm.Zone, Plan: vm.Plan, Template: vm.Template, Image: vm.Image,
-			Hypervisor: m.Installation.Hypervisor, UUID: vm.UUID, Domain: m.Installation.Domain(vm.Name),
+			Hypervisor: p.DomainType, UUID: vm.UUID, Domain: m.Installation.Domain(vm.Name),
 			Addresses: []string{}, Forwards: []ForwardView{}, CreatedAt: vm.Created, Phases: []PhaseView{},
 		}
 		for n, nic := range vm.NICs {

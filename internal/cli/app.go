@@ -16,6 +16,7 @@ import (
 	"ispctl/operations"
 	"ispctl/state"
 	"ispctl/templates"
+	"ispctl/vm"
 	"ispctl/vm/libvirtd"
 )
 
@@ -152,7 +153,7 @@ func (a *app) provider(ctx context.Context) (*operations.Provider, error) {
 	}
 	hypervisor := libvirtd.Open(inst.Hypervisor, a.paths(), inst)
 	a.later(hypervisor.Close)
-	p.Hypervisor = hypervisor
+	p.Hypervisor, p.DomainType = hypervisor, vm.HostFacts(inst.Hypervisor).Type
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)
 	if err != nil {
 		return nil, err
