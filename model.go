@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -37,17 +38,17 @@ func (m *Model) Guests() []VM {
 
 // Zone finds a zone by name; the error lists the zones there are.
 func (m *Model) Zone(name string) (Zone, error) {
-	return find("zone", name, m.Zones, func(z Zone) Name { return z.Name })
+	return find("zone", name, m.Zones, func(z *Zone) Name { return z.Name })
 }
 
 // Plan finds a plan by name.
 func (m *Model) Plan(name string) (Plan, error) {
-	return find("plan", name, m.Plans, func(p Plan) Name { return p.Name })
+	return find("plan", name, m.Plans, func(p *Plan) Name { return p.Name })
 }
 
 // VM finds a VM by name, absent ones included.
 func (m *Model) VM(name string) (VM, error) {
-	return find("vm", name, m.VMs, func(v VM) Name { return v.Name })
+	return find("vm", name, m.VMs, func(v *VM) Name { return v.Name })
 }
 
 // Image finds the newest image of that name.
@@ -61,7 +62,7 @@ func (m *Model) Image(name string) (Image, error) {
 	if newest.Digest != "" {
 		return newest, nil
 	}
-	_, err := find("image", name, m.Images, func(i Image) Name { return i.Name })
+	_, err := find("image", name, m.Images, func(i *Image) Name { return i.Name })
 	return Image{}, err
 }
 
@@ -76,21 +77,34 @@ func (m *Model) ImageByDigest(digest string) (Image, bool) {
 
 // Address finds an external address.
 func (m *Model) Address(addr netip.Addr) (Address, error) {
-	return find("address", addr.String(), m.Addresses, func(a Address) string { return a.Addr.String() })
+	if i := slices.IndexFunc(m.Addresses, func(a Address) bool { return a.Addr == addr }); i >= 0 {
+		return m.Addresses[i], nil
+	}
+	return find("address", addr.String(), m.Addresses, func(a *Address) string { return a.Addr.String() })
 }
 
 // Forward finds a forward by its outside end.
 func (m *Model) Forward(l Listen) (Forward, error) {
-	return find("forward", l.String(), m.Forwards, func(f Forward) string { return f.Listen.String() })
+	if i := slices.IndexFunc(m.Forwards, func(f Forward) bool { return f.Listen == l }); i >= 0 {
+		return m.Forwards[i], nil
+	}
+	return find("forward", l.String(), m.Forwards, func(f *Forward) string { return f.Listen.String() })
 }
 
-func find[T any, N ~string](kind, name string, all []T, nameOf func(T) N) (T, error) {
+// find looks where the name is if all is sorted, as the Model promises, and
+// then everywhere, for the sake of models made by hand.
+func find[T any, N ~string](kind, name string, all []T, nameOf func(*T) N) (T, error) {
+	i := sort.Search(len(all), func(i int) bool { return string(nameOf(&all[i])) >= name })
+	if i < len(all) && string(nameOf(&all[i])) == name {
+		return all[i], nil
+	}
 	have := make([]N, 0, len(all))
-	for _, one := range all {
-		if string(nameOf(one)) == name {
-			return one, nil
+	for i := range all {
+		n := nameOf(&all[i])
+		if string(n) == name {
+			return all[i], nil
 		}
-		if n := nameOf(one); !slices.Contains(have, n) {
+		if len(have) == 0 || have[len(have)-1] != n {
 			have = append(have, n)
 		}
 	}
