@@ -2,9 +2,7 @@ package images
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"ispctl/converge"
@@ -49,7 +47,7 @@ func (c Change) String() string {
 		return strings.Join(growCommand(c.disk(), c.Files.Size), " ")
 	case PutSeed:
 		var grafts string
-		for _, name := range slices.Sorted(maps.Keys(c.Files.files)) {
+		for _, name := range c.Files.seed.names() {
 			grafts += " " + name + "=" + name
 		}
 		return fmt.Sprintf("genisoimage -volid %s -output %s -graft-points%s", SeedLabel, c.seed(), grafts)

@@ -1,9 +1,6 @@
 package images
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"regexp"
@@ -16,11 +13,11 @@ type GuestFiles struct {
 	Dir     string
 	Backing string      // what the overlay lies over; empty: there is no overlay
 	Size    ispctl.Size // of the overlay
-	Seed    string      // sha256 of the seed image in hex; empty: there is none
+	Seed    string      // digest of the seed; empty: there is none
 
 	// What it takes to make them. Observe cannot know it.
-	vm    ispctl.Name
-	files map[string][]byte
+	vm   ispctl.Name
+	seed Seed
 }
 
 // Equal compares what can be observed.
@@ -42,14 +39,13 @@ func (s State) Equal(o State) bool { return maps.EqualFunc(s, o, GuestFiles.Equa
 // becomes part of a path.
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// Desired derives the files that every guest of a model needs. The render
-// function writes the seed of a VM; it must give the same bytes for the same
-// model, as a seed that differs is replaced.
-func Desired(render func(*ispctl.Model, ispctl.VM) (map[string][]byte, error)) func(*ispctl.Model) (State, error) {
+// Desired derives the files that every guest of a model needs. The seed of a VM
+// must have the same digest for the same model: one that differs is replaced.
+func Desired(seed func(*ispctl.Model, ispctl.VM) (Seed, error)) func(*ispctl.Model) (State, error) {
 	return func(m *ispctl.Model) (State, error) {
 		s := State{}
 		for _, vm := range m.Guests() {
-			g, err := desired(m, vm, render)
+			g, err := desired(m, vm, seed)
 			if err != nil {
 				return nil, fmt.Errorf("vm %s: %w", vm.Name, err)
 			}
@@ -59,7 +55,7 @@ func Desired(render func(*ispctl.Model, ispctl.VM) (map[string][]byte, error)) f
 	}
 }
 
-func desired(m *ispctl.Model, vm ispctl.VM, render func(*ispctl.Model, ispctl.VM) (map[string][]byte, error)) (GuestFiles, error) {
+func desired(m *ispctl.Model, vm ispctl.VM, seedOf func(*ispctl.Model, ispctl.VM) (Seed, error)) (GuestFiles, error) {
 	if !uuidPattern.MatchString(vm.UUID) {
 		return GuestFiles{}, ispctl.Invalid("uuid", vm.UUID, "is not as RFC 9562 writes it")
 	}
@@ -70,11 +66,7 @@ func desired(m *ispctl.Model, vm ispctl.VM, render func(*ispctl.Model, ispctl.VM
 	if err != nil {
 		return GuestFiles{}, err
 	}
-	files, err := render(m, vm)
-	if err != nil {
-		return GuestFiles{}, fmt.Errorf("render its seed: %w", err)
-	}
-	image, err := encodeSeed(files)
+	seed, err := seedOf(m, vm)
 	if err != nil {
 		return GuestFiles{}, fmt.Errorf("its seed: %w", err)
 	}
@@ -82,21 +74,8 @@ func desired(m *ispctl.Model, vm ispctl.VM, render func(*ispctl.Model, ispctl.VM
 		Dir:     m.Paths.Guest(vm.UUID),
 		Backing: m.Paths.ImageDisk(vm.Image),
 		Size:    plan.Disk,
-		Seed:    seedDigest(image),
+		Seed:    seed.Digest,
 		vm:      vm.Name,
-		files:   cloneFiles(files),
+		seed:    seed,
 	}, nil
-}
-
-func seedDigest(image []byte) string {
-	sum := sha256.Sum256(image)
-	return hex.EncodeToString(sum[:])
-}
-
-func cloneFiles(files map[string][]byte) map[string][]byte {
-	clone := make(map[string][]byte, len(files))
-	for name, data := range files {
-		clone[name] = bytes.Clone(data)
-	}
-	return clone
 }

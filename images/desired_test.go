@@ -21,11 +21,11 @@ func TestDesiredRefuses(t *testing.T) {
 		"a path for a digest": bad(func(vm *ispctl.VM) { vm.Image = "../x" }),
 		"an unknown plan":     bad(func(vm *ispctl.VM) { vm.Plan = "none" }),
 	} {
-		if s, err := Desired(render)(m); err == nil || !strings.Contains(err.Error(), "vm a") {
+		if s, err := Desired(seed)(m); err == nil || !strings.Contains(err.Error(), "vm a") {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
 	}
-	broken := func(*ispctl.Model, ispctl.VM) (map[string][]byte, error) { return nil, os.ErrInvalid }
+	broken := func(*ispctl.Model, ispctl.VM) (Seed, error) { return Seed{}, os.ErrInvalid }
 	if _, err := Desired(broken)(model("", guest("a", uuid1, "small"))); !errors.Is(err, os.ErrInvalid) {
 		t.Errorf("a seed that cannot be rendered: %v", err)
 	}

@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -25,12 +26,18 @@ const (
 // image is the digest of the image that all guests of these tests are made from.
 var image = strings.Repeat("ab", 32)
 
-// render is the least seed that depends on what a seed depends on.
-func render(_ *ispctl.Model, vm ispctl.VM) (map[string][]byte, error) {
-	return map[string][]byte{
-		"meta-data":       []byte("instance-id: " + vm.UUID + "\n"),
-		"user-data":       []byte(strings.Join(vm.SSHKeys, "\n")),
-		"ispctl/hostname": []byte(vm.Name),
+// seed is the least one that depends on what a seed depends on.
+func seed(_ *ispctl.Model, vm ispctl.VM) (Seed, error) {
+	keys := strings.Join(vm.SSHKeys, "\n")
+	return Seed{
+		Digest: fmt.Sprintf("%x", sha256.Sum256([]byte(vm.UUID+" "+string(vm.Name)+" "+keys))),
+		Files: func() (map[string][]byte, error) {
+			return map[string][]byte{
+				"meta-data":       []byte("instance-id: " + vm.UUID + "\n"),
+				"user-data":       []byte(keys),
+				"ispctl/hostname": []byte(vm.Name),
+			}, nil
+		},
 	}, nil
 }
 
@@ -89,7 +96,7 @@ func converged(t testing.TB, k *Kernel, m *ispctl.Model) State {
 
 func pass(t testing.TB, target converge.Target[State, Change], m *ispctl.Model) ([]converge.Change, error) {
 	t.Helper()
-	layer := converge.NewLayer("disks", Desired(render), Diff, target)
+	layer := converge.NewLayer("disks", Desired(seed), Diff, target)
 	return converge.Run(context.WithoutCancel(t.Context()), []converge.Layer{layer}, m, converge.Options{})
 }
 

@@ -31,7 +31,7 @@ var _ converge.Target[State, Change] = (*Fake)(nil)
 func (f *Fake) Observe(context.Context) (State, error) {
 	s := State{}
 	for uuid, g := range f.Guests {
-		g.vm, g.files = "", nil
+		g.vm, g.seed = "", Seed{}
 		s[uuid] = g
 	}
 	return s, nil

@@ -20,8 +20,8 @@ type Kernel struct {
 
 var _ converge.Target[State, Change] = (*Kernel)(nil)
 
-// Observe reads what is in every directory of ours. It reads whole seeds,
-// which are small, and of disks only the headers.
+// Observe reads what is in every directory of ours: of disks and seeds only the
+// headers.
 func (k *Kernel) Observe(ctx context.Context) (State, error) {
 	entries, err := os.ReadDir(k.Paths.Guests())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -78,15 +78,9 @@ func observe(dir string) (GuestFiles, error) {
 			g.Backing, g.Size = o.Backing, o.Size
 		}
 	}
-	image, err := os.ReadFile(filepath.Join(dir, seedFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return g, nil
-	}
-	if err != nil {
-		return g, err
-	}
-	g.Seed = seedDigest(image)
-	return g, nil
+	var err error
+	g.Seed, err = readSeedDigest(filepath.Join(dir, seedFile))
+	return g, err
 }
 
 // Apply carries changes out in order.
@@ -133,7 +127,7 @@ func (k *Kernel) apply(ctx context.Context, c Change) error {
 	case GrowDisk:
 		return GrowOverlay(ctx, c.disk(), c.Files.Size)
 	case PutSeed:
-		return WriteSeed(c.seed(), c.Files.files)
+		return WriteSeed(c.seed(), c.Files.seed)
 	case RemoveDir:
 		if isHalf(c.UUID) {
 			return os.RemoveAll(c.Files.Dir)

@@ -28,7 +28,7 @@ func walk(root string) []*ispctl.Model {
 func TestLawsOnFake(t *testing.T) {
 	f := &Fake{Foreign: map[string]bool{"/var/lib/libvirt/images/ispctl/vms/lost+found": true}}
 	convergetest.Laws(t, convergetest.Suite[State, Change]{
-		Models: walk(""), Desired: Desired(render), Diff: Diff, Target: f,
+		Models: walk(""), Desired: Desired(seed), Diff: Diff, Target: f,
 		Foreign: func() string { return fmt.Sprint(f.Foreign) },
 	})
 }
@@ -38,7 +38,7 @@ func TestLawsOnFake(t *testing.T) {
 func TestLawsOnDisk(t *testing.T) {
 	k, root := world(t)
 	convergetest.Laws(t, convergetest.Suite[State, Change]{
-		Models: walk(root), Desired: Desired(render), Diff: Diff, Target: k,
+		Models: walk(root), Desired: Desired(seed), Diff: Diff, Target: k,
 		Foreign: func() string {
 			return testkit.Sh(t, "find", k.Paths.Guests(), "-path", "*foreign*", "-printf", `%P %y %m %s %T@\n`) +
 				testkit.Sh(t, "sh", "-c", "cat $(find "+k.Paths.Guests()+" -path '*foreign*' -type f | sort)")

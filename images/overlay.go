@@ -71,15 +71,20 @@ func ReadOverlay(path string) (Overlay, error) {
 		return Overlay{}, err
 	}
 	defer f.Close()
-	head, err := io.ReadAll(io.LimitReader(f, clusterSize))
-	if err != nil {
-		return Overlay{}, err
+	// All of the header is in the first page, unless somebody else wrote it.
+	const page = 4096
+	for _, size := range []int{page, clusterSize} {
+		head := make([]byte, size)
+		n, errRead := f.ReadAt(head, 0)
+		if errRead != nil && !errors.Is(errRead, io.EOF) {
+			return Overlay{}, errRead
+		}
+		var o Overlay
+		if o, err = decodeOverlay(head[:n]); err == nil {
+			return o, nil
+		}
 	}
-	o, err := decodeOverlay(head)
-	if err != nil {
-		return Overlay{}, fmt.Errorf("%s %w", path, err)
-	}
-	return o, nil
+	return Overlay{}, fmt.Errorf("%s %w", path, err)
 }
 
 // GrowOverlay makes the disk size bytes, with zeros at its end. A disk that is

@@ -219,7 +219,7 @@ func TestFullDisk(t *testing.T) {
 	})
 	for name, err := range map[string]error{
 		"overlay": CreateOverlay(filepath.Join(dir, "disk.qcow2"), "/backing", ispctl.GiB),
-		"seed":    WriteSeed(filepath.Join(dir, "seed.iso"), map[string][]byte{"meta-data": make([]byte, 1<<20)}),
+		"seed":    WriteSeed(filepath.Join(dir, "seed.iso"), seedOf(map[string][]byte{"meta-data": make([]byte, 1<<20)})),
 	} {
 		if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v, want ENOSPC with the path", name, err)

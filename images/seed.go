@@ -4,30 +4,53 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"regexp"
 	"slices"
-
-	"github.com/kdomanski/iso9660"
 )
 
 // SeedLabel is the volume label by which cloud-init's NoCloud datasource finds
 // the seed.
 const SeedLabel = "cidata"
 
-// seedName is a name that ISO 9660 as the library writes it and Linux's isofs
-// (map=normal: lower case, no version) give back as it was. A dot in a
-// directory, or two in a file, would come back as underscores.
+// seedName is a name that isofs of Linux (map=normal: lower case, no version)
+// gives back as it was. A dot in a directory, or two in a file, would come back
+// as underscores.
 var seedName = regexp.MustCompile(`^([a-z0-9_-]{1,20}/)*[a-z0-9_-]{1,20}(\.[a-z0-9_-]{1,8})?$`)
 
-// WriteSeed makes path an ISO 9660 image labelled cidata that holds the files,
-// by name. Names are lower-case letters, digits, hyphens and underscores, with
-// one dot at most and slashes between directories. The same files give the
-// same bytes. It is written and synced beside path and renamed over what is
-// there: a crash leaves the old image or the new one.
-func WriteSeed(path string, files map[string][]byte) error {
-	image, err := encodeSeed(files)
+// Seed is what a guest is told at its first boot. To tell one from another
+// takes no more than its digest, so the files are made only where they are to
+// be written.
+type Seed struct {
+	Digest string // differs whenever the files do; printable, at most [MaxDigest] bytes
+	Files  func() (map[string][]byte, error)
+}
+
+// names are those of the files, or none where they cannot be made.
+func (s Seed) names() []string {
+	if s.Files == nil {
+		return nil
+	}
+	files, _ := s.Files() // whoever writes them hears of the error
+	return slices.Sorted(maps.Keys(files))
+}
+
+// MaxDigest is the room for a digest.
+const MaxDigest = 128
+
+// seedMark comes before the digest in the field that ISO 9660 leaves to
+// applications; a zero comes after it.
+const seedMark = "ispctl seed "
+
+// WriteSeed makes path an ISO 9660 image labelled cidata that holds the seed's
+// files, by name, and its digest. Names are lower-case letters, digits, hyphens
+// and underscores, with one dot at most and slashes between directories. The
+// same seed gives the same bytes. It is written and synced beside path and
+// renamed over what is there: a crash leaves the old image or the new one.
+func WriteSeed(path string, s Seed) error {
+	image, err := encodeSeed(s)
 	if err != nil {
 		return fmt.Errorf("write seed %s: %w", path, err)
 	}
@@ -41,43 +64,46 @@ func WriteSeed(path string, files map[string][]byte) error {
 	return nil
 }
 
-func encodeSeed(files map[string][]byte) (image []byte, err error) {
-	if len(files) == 0 {
-		return nil, errors.New("it would hold no file")
+func encodeSeed(s Seed) ([]byte, error) {
+	if s.Digest == "" || len(s.Digest) > MaxDigest {
+		return nil, fmt.Errorf("its digest has %d bytes", len(s.Digest))
 	}
-	w, err := iso9660.NewWriter()
+	files, err := s.Files()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.Cleanup()) }()
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	if len(files) == 0 {
+		return nil, errors.New("it would hold no file")
+	}
+	for name := range files {
 		if !seedName.MatchString(name) {
 			return nil, fmt.Errorf("the file name %q would not survive ISO 9660", name)
 		}
-		if err := w.AddFile(bytes.NewReader(files[name]), name); err != nil {
-			return nil, err
-		}
 	}
-	var b bytes.Buffer
-	if err := w.WriteTo(&b, SeedLabel); err != nil {
-		return nil, err
-	}
-	image = b.Bytes()
-	forgetTime(image)
-	return image, nil
+	return encodeISO(SeedLabel, seedMark+s.Digest, files)
 }
 
-// forgetTime sets the volume's dates to "not specified" (ECMA-119, 8.4.26.1),
-// which is sixteen zeros in ASCII and a zero byte. The library has no option
-// for it, and without it no two seeds would be alike.
-func forgetTime(image []byte) {
-	const (
-		descriptor   = 16 * 2048 // the primary volume descriptor is in sector 16
-		creation     = 813       // ECMA-119, table 4, counted from zero
-		modification = 830
-		effective    = 864
-	)
-	for _, field := range []int{creation, modification, effective} {
-		copy(image[descriptor+field:], "0000000000000000\x00")
+// readSeedDigest reads the digest of the seed at path, and nothing else of it.
+// It is empty where there is no seed, and a remark that no seed has where there
+// is something else: the seed is replaced as a whole or not at all, so what
+// bears the digest is what was written with it.
+func readSeedDigest(path string) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	remark := make([]byte, len(seedMark)+MaxDigest+1)
+	if n, err := f.ReadAt(remark, descriptorSector*sectorSize+remarkAt); n < len(remark) {
+		return fmt.Sprintf("(%v)", err), nil
+	}
+	digest, ours := bytes.CutPrefix(remark, []byte(seedMark))
+	digest, _, whole := bytes.Cut(digest, []byte{0})
+	if !ours || !whole || len(digest) == 0 {
+		return "(no seed of ours)", nil
+	}
+	return string(digest), nil
 }

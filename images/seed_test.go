@@ -2,6 +2,7 @@ package images
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,14 +27,18 @@ func seedFiles() map[string][]byte {
 	}
 }
 
-// TestWriteSeed reads the image with two programs that share no code with the
+// seedOf is a seed of these files.
+func seedOf(files map[string][]byte) Seed {
+	return Seed{Digest: "digest", Files: func() (map[string][]byte, error) { return files, nil }}
+}
+
+// TestWriteSeed reads the image with programs that share no code with the
 // writer: isoinfo shows the names as ISO 9660 has them, xorriso as isofs(5) of
-// Linux shows them. (libarchive refuses images without path tables, which the
-// library does not write and Linux does not read.)
+// Linux shows them.
 func TestWriteSeed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seed.iso")
 	write(t, path, "what was there")
-	if err := WriteSeed(path, seedFiles()); err != nil {
+	if err := WriteSeed(path, seedOf(seedFiles())); err != nil {
 		t.Fatal(err)
 	}
 	if out := testkit.Sh(t, "isoinfo", "-d", "-i", path); !strings.Contains(out, "Volume id: cidata\n") {
@@ -50,6 +55,9 @@ func TestWriteSeed(t *testing.T) {
 			t.Errorf("xorriso reads %d bytes of %s, want %d (%v)", len(got), name, len(want), err)
 		}
 	}
+	if digest, err := readSeedDigest(path); err != nil || digest != "digest" {
+		t.Errorf("the digest reads %q, %v", digest, err)
+	}
 	if out := testkit.Sh(t, "blkid", "-p", "-o", "export", path); !strings.Contains(out, "LABEL=cidata\n") || !strings.Contains(out, "TYPE=iso9660\n") {
 		t.Errorf("blkid: %s", out)
 	}
@@ -58,15 +66,61 @@ func TestWriteSeed(t *testing.T) {
 	}
 }
 
+// TestSeedOfManyFiles has directories that fill more than a sector, and some in
+// others.
+func TestSeedOfManyFiles(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 100 {
+		files[fmt.Sprintf("a-rather-long-name-%d", i%10)+fmt.Sprintf("/sub%d/file-%03d.txt", i%3, i)] = fmt.Appendf(nil, "file %d", i)
+		files[fmt.Sprintf("top-%03d", i)] = nil
+	}
+	path := filepath.Join(t.TempDir(), "seed.iso")
+	if err := WriteSeed(path, seedOf(files)); err != nil {
+		t.Fatal(err)
+	}
+	tree := filepath.Join(t.TempDir(), "tree")
+	testkit.Sh(t, "xorriso", "-osirrox", "on", "-indev", path, "-extract", "/", tree)
+	for name, want := range files {
+		if got, err := os.ReadFile(filepath.Join(tree, name)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	list := strings.Fields(testkit.Sh(t, "isoinfo", "-f", "-i", path))
+	if dirs := 10 + 30; len(list) != len(files)+dirs {
+		t.Errorf("isoinfo lists %d names, want %d", len(list), len(files)+dirs)
+	}
+}
+
+// TestSeedByHand is what may be found in the place of a seed: all of it is
+// replaced.
+func TestSeedByHand(t *testing.T) {
+	k, root := world(t)
+	m := model(root, guest("a", uuid1, "small", "key1"))
+	want := converged(t, k, m)[uuid1].Seed
+	for name, spoil := range map[string]func(path string) error{
+		"gone":        os.Remove,
+		"empty":       func(path string) error { return os.Truncate(path, 0) },
+		"another":     func(path string) error { return WriteSeed(path, Seed{"other", seedOf(seedFiles()).Files}) },
+		"of somebody": func(path string) error { return os.WriteFile(path, make([]byte, 1<<16), 0o600) },
+	} {
+		if err := spoil(k.Paths.Seed(uuid1)); err != nil {
+			t.Fatal(err)
+		}
+		if have := converged(t, k, m)[uuid1].Seed; have != want {
+			t.Errorf("%s: after a pass the digest is %q, want %q", name, have, want)
+		}
+	}
+}
+
 // TestSeedIsDeterministic writes the same files across a change of the clock's
 // finest unit that the format has.
 func TestSeedIsDeterministic(t *testing.T) {
-	first, err := encodeSeed(seedFiles())
+	first, err := encodeSeed(seedOf(seedFiles()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(20 * time.Millisecond)
-	second, err := encodeSeed(seedFiles())
+	second, err := encodeSeed(seedOf(seedFiles()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +129,7 @@ func TestSeedIsDeterministic(t *testing.T) {
 	}
 	other := seedFiles()
 	other["meta-data"] = []byte("instance-id: i-2\n")
-	third, err := encodeSeed(other)
+	third, err := encodeSeed(seedOf(other))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,14 +141,14 @@ func TestSeedIsDeterministic(t *testing.T) {
 func TestWriteSeedRefuses(t *testing.T) {
 	for _, name := range []string{"", "/", "User-Data", "a.b.c", "../x", "a//b", "a/", "/a", "x y", "x\n", strings.Repeat("a", 40), "d.d/x"} {
 		path := filepath.Join(t.TempDir(), "seed.iso")
-		if err := WriteSeed(path, map[string][]byte{name: nil}); err == nil {
+		if err := WriteSeed(path, seedOf(map[string][]byte{name: nil})); err == nil {
 			t.Errorf("took the name %q", name)
 		}
 		if _, err := os.Stat(path); err == nil {
 			t.Errorf("%q: left a file", name)
 		}
 	}
-	if err := WriteSeed(filepath.Join(t.TempDir(), "seed.iso"), nil); err == nil {
+	if err := WriteSeed(filepath.Join(t.TempDir(), "seed.iso"), seedOf(nil)); err == nil {
 		t.Error("took no files at all")
 	}
 }

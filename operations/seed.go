@@ -2,29 +2,47 @@ package operations
 
 import (
 	"net/netip"
+	"sync"
 
 	"ispctl"
+	"ispctl/images"
 	"ispctl/templates"
 )
 
-// Seed renders what a VM is told about itself at its first boot. It is what
-// the layer of disks calls for each VM of a model.
-func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (map[string][]byte, error) {
-	return func(m *ispctl.Model, vm ispctl.VM) (map[string][]byte, error) {
+// Seed is what a VM is told about itself at its first boot. It is what the
+// layer of disks asks for each VM of a model.
+func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error) {
+	digesters := sync.OnceValues(func() (map[ispctl.Name]templates.Digester, error) {
+		all := map[ispctl.Name]templates.Digester{}
+		for _, t := range set.List() {
+			d, err := templates.NewDigester(t)
+			if err != nil {
+				return nil, err
+			}
+			all[t.Name] = d
+		}
+		return all, nil
+	})
+	return func(m *ispctl.Model, vm ispctl.VM) (images.Seed, error) {
 		t, err := set.Get(string(vm.Template))
 		if err != nil {
-			return nil, err
+			return images.Seed{}, err
 		}
 		in := templates.SeedInput{InstanceID: vm.UUID, Hostname: string(vm.Name), Zone: string(vm.Zone), Keys: vm.SSHKeys}
 		for _, nic := range vm.NICs {
 			zone, err := m.Zone(string(nic.Zone))
 			if err != nil {
-				return nil, err
+				return images.Seed{}, err
 			}
 			in.NICs = append(in.NICs, templates.NICInput{
 				MAC: nic.MAC, Addr: netip.PrefixFrom(nic.Addr, zone.Prefix.Bits()), Gateway: zone.Gateway(),
 			})
 		}
-		return templates.Seed(t, in)
+		all, err := digesters()
+		if err != nil {
+			return images.Seed{}, err
+		}
+		digest, err := all[t.Name].Digest(in)
+		return images.Seed{Digest: digest, Files: func() (map[string][]byte, error) { return templates.Seed(t, in) }}, err
 	}
 }
