@@ -78,7 +78,13 @@ func TestByHand(t *testing.T) {
 		"address added":     {"ip", "address", "add", "10.99.0.1/24", "dev", "isp-dmz"},
 		"tap moved":         {"ip", "link", "set", "isp-1-0", "master", "isp-mail"},
 		"tap let go":        {"ip", "link", "set", "isp-1-0", "nomaster"},
-		"sysctl reset":      {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.arp_ignore=0"},
+		"arp_ignore":        {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.arp_ignore=0"},
+		"rp_filter":         {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.rp_filter=2"},
+		"redirects taken":   {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.accept_redirects=1"},
+		"redirects sent":    {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.send_redirects=1"},
+		"source routes":     {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.accept_source_route=1"},
+		"IPv6 on a bridge":  {"sysctl", "-qw", "net.ipv6.conf.isp-dmz.disable_ipv6=0"},
+		"IPv6 on a tap":     {"sysctl", "-qw", "net.ipv6.conf.isp-1-0.disable_ipv6=0"},
 		"bridge's MAC":      {"ip", "link", "set", "isp-dmz", "address", "02:00:00:00:00:99"},
 		"tap of wrong kind": {"sh", "-c", "ip link del isp-1-0 && ip link add isp-1-0 group " + groupText() + " type bridge"},
 	} {
@@ -94,6 +100,25 @@ func TestByHand(t *testing.T) {
 				t.Errorf("%d changes after it was mended", n)
 			}
 		})
+	}
+}
+
+// TestObservesItsOwnNamespace looks from a thread that is in another one.
+func TestObservesItsOwnNamespace(t *testing.T) {
+	testkit.NetNS(t)
+	k := open(t)
+	converge(t, k, models()[2])
+	seen := make(chan bridge.State, 1)
+	go func() {
+		s, err := k.Observe(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		seen <- s
+	}()
+	want, _ := bridge.Desired(models()[2])
+	if changes := bridge.Diff(want, <-seen); len(changes) > 0 {
+		t.Errorf("from elsewhere it looks as if there were %d changes to make, the first %s", len(changes), changes[0])
 	}
 }
 

@@ -64,7 +64,7 @@ func (c Change) String() string {
 	case Harden:
 		parts := []string{"sysctl -w"}
 		for _, one := range hardening[c.Link.Kind] {
-			parts = append(parts, one.name(dev)+"="+one.value)
+			parts = append(parts, one.text(dev))
 		}
 		return strings.Join(parts, " ")
 	case DelAddress:

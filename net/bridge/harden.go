@@ -6,25 +6,32 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// sysctl is one setting of a link under /proc/sys/net/FAMILY/conf/LINK.
-type sysctl struct{ family, key, value string }
+// sysctl is one setting of a link under /proc/sys/net/FAMILY/conf/LINK, and its
+// place among those the kernel lists with the link: IPV4_DEVCONF_* of
+// linux/ip.h less one, and DEVCONF_* of linux/ipv6.h.
+type sysctl struct {
+	family, key string
+	place       int
+	value       int32
+}
 
 // hardening is what keeps a guest from steering the host
 // (https://docs.kernel.org/networking/ip-sysctl.html).
 var hardening = map[Kind][]sysctl{
 	Bridge: {
-		{"ipv4", "arp_ignore", "1"},          // answer ARP for the gateway only, not for the host's other addresses
-		{"ipv4", "rp_filter", "1"},           // no source that is not routed back here
-		{"ipv4", "accept_redirects", "0"},    // a guest's redirect does not re-route the host
-		{"ipv4", "send_redirects", "0"},      // nor does the host explain its routes
-		{"ipv4", "accept_source_route", "0"}, // nor do packets choose them
-		{"ipv6", "disable_ipv6", "1"},        // no link-local address to talk to
+		{"ipv4", "arp_ignore", 18, 1},         // answer ARP for the gateway only, not for the host's other addresses
+		{"ipv4", "rp_filter", 7, 1},           // no source that is not routed back here
+		{"ipv4", "accept_redirects", 3, 0},    // a guest's redirect does not re-route the host
+		{"ipv4", "send_redirects", 5, 0},      // nor does the host explain its routes
+		{"ipv4", "accept_source_route", 8, 0}, // nor do packets choose them
+		{"ipv6", "disable_ipv6", 26, 1},       // no link-local address to talk to
 	},
 	Tap: {
-		{"ipv6", "disable_ipv6", "1"}, // the host says nothing of its own on a guest's wire
+		{"ipv6", "disable_ipv6", 26, 1}, // the host says nothing of its own on a guest's wire
 	},
 }
 
@@ -32,20 +39,23 @@ func (s sysctl) path(link string) string {
 	return filepath.Join("/proc/sys/net", s.family, "conf", link, s.key)
 }
 
-// name is the sysctl(8) name; a dot inside a link's name is written as a slash.
-func (s sysctl) name(link string) string {
-	return fmt.Sprintf("net.%s.conf.%s.%s", s.family, strings.ReplaceAll(link, ".", "/"), s.key)
+// text is the setting as sysctl(8) takes it; a dot inside a link's name is
+// written as a slash.
+func (s sysctl) text(link string) string {
+	return fmt.Sprintf("net.%s.conf.%s.%s=%d", s.family, strings.ReplaceAll(link, ".", "/"), s.key, s.value)
 }
 
-// hardened reports whether every sysctl is as it should be. One the kernel does
-// not have, as those of IPv6 where it is not built in, needs no setting.
-func hardened(l Link) bool {
-	for _, one := range hardening[l.Kind] {
-		got, err := os.ReadFile(one.path(l.Name))
-		if errors.Is(err, fs.ErrNotExist) {
+// hardened reports whether every sysctl is as it should be, by what the kernel
+// lists with the link: to read a file for each takes longer than all else. A
+// family that the kernel does not have, as IPv6 where it is not built in, needs
+// no setting.
+func hardened(kind Kind, settings map[string]conf) bool {
+	for _, one := range hardening[kind] {
+		all, known := settings[one.family]
+		if !known {
 			continue
 		}
-		if err != nil || strings.TrimSpace(string(got)) != one.value {
+		if value, there := all.at(one.place); !there || value != one.value {
 			return false
 		}
 	}
@@ -54,9 +64,9 @@ func hardened(l Link) bool {
 
 func harden(l Link) error {
 	for _, one := range hardening[l.Kind] {
-		err := os.WriteFile(one.path(l.Name), []byte(one.value), 0o644)
+		err := os.WriteFile(one.path(l.Name), []byte(strconv.Itoa(int(one.value))), 0o644)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("sysctl %s: %w", one.name(l.Name), err)
+			return fmt.Errorf("sysctl %s: %w", one.text(l.Name), err)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ispctl/converge"
@@ -17,6 +18,7 @@ import (
 // Kernel is the edge: the links of the network namespace it was opened in.
 type Kernel struct {
 	nl    *netlink.Handle
+	dumps *nl.SocketHandle // for what the library does not decode
 	group uint32
 }
 
@@ -25,42 +27,51 @@ var _ converge.Target[State, Change] = (*Kernel)(nil)
 // Open binds to the caller's network namespace. Group is the installation's
 // link group.
 func Open(group uint32) (*Kernel, error) {
-	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
+	handle, errHandle := netlink.NewHandle(unix.NETLINK_ROUTE)
+	socket, errSocket := nl.Subscribe(unix.NETLINK_ROUTE)
+	if err := errors.Join(errHandle, errSocket); err != nil {
 		return nil, fmt.Errorf("open route netlink: %w", err)
 	}
-	return &Kernel{nl: nl, group: group}, nil
+	return &Kernel{nl: handle, dumps: &nl.SocketHandle{Socket: socket}, group: group}, nil
 }
 
 // Close closes the sockets.
-func (k *Kernel) Close() { k.nl.Close() }
+func (k *Kernel) Close() {
+	k.nl.Close()
+	_ = k.dumps.Close()
+}
 
 // Observe lists the links in our group with the IPv4 addresses on them.
 func (k *Kernel) Observe(context.Context) (State, error) {
-	links, err := whole(k.nl.LinkList)
+	messages, err := whole(k.linkMessages)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
-	names := make(map[int]string, len(links))
-	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
-	}
-	isolated, err := whole(isolatedPorts)
-	if err != nil {
-		return nil, err
-	}
+	names := make(map[int]string, len(messages))
+	masters := map[string]int{}
 	s := State{}
-	for _, l := range links {
+	for _, message := range messages {
+		l, err := netlink.LinkDeserialize(nil, message)
+		if err != nil {
+			return nil, fmt.Errorf("list links: %w", err)
+		}
 		a := l.Attrs()
+		names[a.Index] = a.Name
 		if a.Group != k.group {
 			continue
 		}
-		link := Link{Name: a.Name, Kind: kindOf(l), Alias: a.Alias, Master: names[a.MasterIndex], Isolated: isolated[a.Index], MTU: a.MTU, Up: a.Flags&net.FlagUp != 0}
+		d := readDetails(message)
+		link := Link{Name: a.Name, Kind: kindOf(l), Alias: a.Alias, Isolated: d.isolated, MTU: a.MTU, Up: a.Flags&net.FlagUp != 0}
 		if link.Kind == Bridge {
 			link.MAC = a.HardwareAddr.String()
 		}
-		link.Hardened = hardened(link)
-		s[link.Name] = link
+		link.Hardened = hardened(link.Kind, d.settings)
+		s[link.Name], masters[link.Name] = link, a.MasterIndex
+	}
+	for name, index := range masters {
+		link := s[name]
+		link.Master = names[index]
+		s[name] = link
 	}
 	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_V4) })
 	if err != nil {
@@ -78,6 +89,14 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		s[link.Name] = link
 	}
 	return s, nil
+}
+
+// linkMessages are the links as the kernel lists them.
+func (k *Kernel) linkMessages() ([][]byte, error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: k.dumps}
+	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	return request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 }
 
 func kindOf(l netlink.Link) Kind {
