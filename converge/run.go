@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"ispctl"
 )
@@ -73,19 +74,20 @@ func faultsOnly(err error) bool {
 	return under != nil && faultsOnly(under)
 }
 
-// Survey asks every layer what is pending. It touches nothing. If any layer
-// cannot tell, there are no steps.
+// Survey asks every layer what is pending, all at once. It touches nothing. If
+// any layer cannot tell, there are no steps.
 func Survey(ctx context.Context, layers []Layer, m *ispctl.Model) ([]Step, error) {
-	steps := make([]Step, 0, len(layers))
-	var errs []error
-	for _, l := range layers {
-		p, err := l.Pending(ctx, m)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		steps = append(steps, Step{Layer: l.Name(), Changes: p.Changes, layer: l, seen: p.Observed})
+	steps := make([]Step, len(layers))
+	errs := make([]error, len(layers))
+	var group sync.WaitGroup
+	for i, l := range layers {
+		group.Go(func() {
+			var p Pending
+			p, errs[i] = l.Pending(ctx, m)
+			steps[i] = Step{Layer: l.Name(), Changes: p.Changes, layer: l, seen: p.Observed}
+		})
 	}
+	group.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
