@@ -56,3 +56,7 @@ const undefine = "virsh undefine --managed-save --snapshots-metadata "
 
 // Object is the VM, as errors and the journal name it.
 func (d Domain) Object() string { return "vm " + string(d.VM) }
+
+// Object is the guest that the change serves: a fault of its disk or tap keeps
+// it from being started, see [converge.Owned].
+func (c Change) Object() string { return c.Domain.Object() }

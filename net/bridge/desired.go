@@ -69,6 +69,9 @@ func (l Link) object() string {
 	return object
 }
 
+// Object is what the link of the change is for, see [converge.Owned].
+func (c Change) Object() string { return c.Link.object() }
+
 // gatewayMAC fixes the bridge's own MAC, which would otherwise follow the
 // lowest one of its ports, so that guests lose their gateway whenever a
 // neighbour comes or goes. It is locally administered, and the same after the
