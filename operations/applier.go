@@ -117,7 +117,10 @@ func (a *applier) uplink() error {
 	}
 	u := *want
 	if !u.Address.IsValid() && u.Interface == a.have.Uplink.Interface {
-		u.Address = a.have.Uplink.Address // a fact about the host; init found it out
+		u.Address = a.have.Uplink.Address // a fact about the host; init was told it
+	}
+	if !u.Gateway.IsValid() && u.Interface == a.have.Uplink.Interface {
+		u.Gateway = a.have.Uplink.Gateway
 	}
 	if u == a.have.Uplink {
 		return nil

@@ -50,6 +50,11 @@ func (p *Provider) RemoveImage(ctx context.Context, name string, ifExists bool) 
 			if vms := m.VMsFrom(i.Digest); len(vms) > 0 {
 				return inUse("image", name, "vm", vms, "destroy them first: ispctl vm destroy")
 			}
+			// The files go first: a row without them is found again and removed,
+			// files without a row are found by nobody.
+			if err := p.Images.Remove(ctx, i.Digest); err != nil {
+				return err
+			}
 			if err := tx.DeleteImage(i.Digest); err != nil {
 				return err
 			}
@@ -61,9 +66,6 @@ func (p *Provider) RemoveImage(ctx context.Context, name string, ifExists bool) 
 	}
 	var said []string
 	for _, i := range gone {
-		if err := p.Images.Remove(ctx, i.Digest); err != nil {
-			return said, err
-		}
 		said = append(said, "- image "+string(i.Name)+" "+i.Digest)
 	}
 	return said, nil
