@@ -46,7 +46,7 @@ type manifest struct {
 
 // built returns the system of a flavour out of the cache, or builds it.
 func built(ctx context.Context, f Flavour, o Options) (system, error) {
-	hash, err := f.hash(f.sources(o.Mirror))
+	hash, err := f.hash()
 	if err != nil {
 		return system{}, err
 	}
@@ -60,7 +60,7 @@ func built(ctx context.Context, f Flavour, o Options) (system, error) {
 	s, err := openSystem(dir)
 	if err == nil {
 		o.Log("system: found in the cache: " + dir)
-		return s, nil
+		return s, s.used()
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		o.Log(fmt.Sprintf("system: build anew: %v", err))
@@ -74,6 +74,7 @@ func built(ctx context.Context, f Flavour, o Options) (system, error) {
 	if err := build(ctx, f, o, dir); err != nil {
 		return system{}, fmt.Errorf("build the system (there is none in the cache, %s): %w", dir, err)
 	}
+	forget(o.CacheDir, f)
 	return openSystem(dir)
 }
 

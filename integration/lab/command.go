@@ -51,9 +51,10 @@ func (c command) run(ctx context.Context) error {
 	return nil
 }
 
-// tail is the last lines of a text.
+// tail is the last lines of a text: as many as the trace of a kernel that
+// panics has, with its reason.
 func tail(text string) string {
-	const keep = 20
+	const keep = 60
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-keep):], "\n")
 }

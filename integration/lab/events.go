@@ -86,15 +86,17 @@ func (d *decoder) read(events io.Reader, out io.Writer) error {
 	}
 }
 
-// end adds the line that go test adds, and returns all tests of the package.
-// One without a name stands for the binary itself.
+// marker is what test2json tells the words of package testing from those of a
+// test by.
+const marker = "\x16"
+
+// end ends the package, of which the machine told the exit status, and returns
+// all its tests. One without a name stands for the binary itself.
 func (d *decoder) end(status string) ([]Test, error) {
-	word := "ok  "
+	var err error
 	if status != "0" {
-		word = "FAIL"
-		fmt.Fprintf(d.in, "exit status %s\n", status)
+		_, err = fmt.Fprintf(d.in, "exit status %s\n%sFAIL\t%s\t%.3fs\n", status, marker, d.pkg, time.Since(d.started).Seconds())
 	}
-	fmt.Fprintf(d.in, "%s\t%s\t%.3fs\n", word, d.pkg, time.Since(d.started).Seconds())
-	err := errors.Join(d.in.Close(), <-d.ended, d.cmd.Wait())
+	err = errors.Join(err, d.in.Close(), <-d.ended, d.cmd.Wait())
 	return d.tests, err
 }

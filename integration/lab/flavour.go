@@ -28,7 +28,7 @@ type Flavour struct {
 // layers run. busybox is for the initial RAM disk, kmod and xz for the modules.
 var tools = []string{
 	"arping", "busybox-static", "ca-certificates", "conntrack", "dnsmasq-base", "e2fsprogs", "ethtool", "iperf3", "iproute2", "ipvsadm",
-	"iputils-ping", "kmod", "netcat-openbsd", "nftables", "openssh-client", "procps", "socat", "sqlite3", "wireguard-tools", "xz-utils",
+	"iputils-ping", "kmod", "mount", "netbase", "netcat-openbsd", "nftables", "openssh-client", "procps", "socat", "sqlite3", "wireguard-tools", "xz-utils",
 }
 
 // Debian12 is Debian 12 with its own kernel, 6.1.
@@ -52,10 +52,11 @@ func Find(name string) (Flavour, error) {
 	return Flavour{}, fmt.Errorf("flavour %q not found (have: %s)", name, strings.Join(have, ", "))
 }
 
-// hash covers what the system is made from but the packages themselves.
-func (f Flavour) hash(sources []string) (string, error) {
+// hash covers what the system is made from, but the packages themselves: which
+// mirror has them makes no difference, and one that is down none either.
+func (f Flavour) hash() (string, error) {
 	h := sha256.New()
-	if err := json.NewEncoder(h).Encode([]any{f, sources}); err != nil {
+	if err := json.NewEncoder(h).Encode(f); err != nil {
 		return "", err
 	}
 	err := fs.WalkDir(systemFiles, ".", func(name string, d fs.DirEntry, err error) error {

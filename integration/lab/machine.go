@@ -25,7 +25,7 @@ type machine struct {
 	work   net.Conn // the second serial port
 	lines  *bufio.Reader
 	pid    int
-	exited chan error // closed after the one word on how QEMU ended
+	exited chan struct{} // closed when QEMU has ended and was waited for
 	stderr *os.File
 	dir    string
 }
@@ -35,6 +35,7 @@ const (
 	consoleFile = "console.log"
 	payloadFile = "payload.img"
 	stderrFile  = "qemu.log"
+	stateFile   = "memory.zst"
 )
 
 // hardware is the part of the command line that a saved memory depends on. The
@@ -58,7 +59,7 @@ func hardware(kvm bool) []string {
 // start starts QEMU in the directory of a run. With a state it goes on from
 // that memory, else it boots.
 func start(s system, kvm bool, dir, state string) (m *machine, err error) {
-	m = &machine{dir: dir, exited: make(chan error, 1)}
+	m = &machine{dir: dir, exited: make(chan struct{})}
 	work, workEnd, err := socketpair("work")
 	if err != nil {
 		return nil, err
@@ -81,7 +82,8 @@ func start(s system, kvm bool, dir, state string) (m *machine, err error) {
 		"-chardev", "socket,id=work,fd=3", "-chardev", "socket,id=qmp,fd=4",
 	)
 	if state != "" {
-		argv = append(argv, "-incoming", "exec:zstd -dcq "+quote(state))
+		// A redirection, because zstd passes over symbolic links.
+		argv = append(argv, "-incoming", "exec:zstd -dcq <"+quote(state))
 	}
 	cmd := exec.Command(qemu, argv...)
 	cmd.Stderr, cmd.ExtraFiles = m.stderr, []*os.File{workEnd, monitorEnd}
@@ -98,7 +100,7 @@ func start(s system, kvm bool, dir, state string) (m *machine, err error) {
 		}
 		started <- err
 		if err == nil {
-			m.exited <- cmd.Wait()
+			_ = cmd.Wait() // killed, mostly; what it said is in the file
 		}
 		close(m.exited)
 	}()
@@ -146,14 +148,12 @@ func (m *machine) close() {
 	}
 }
 
-// kill ends the processes. That QEMU is not yet waited for keeps its number,
-// and the group's, from being another's; afterwards it does nothing.
+// kill ends the processes, unless they have ended: then the number may be
+// another's. Between the two looks it cannot become that, since the kernel
+// counts up all numbers first.
 func (m *machine) kill() {
 	select {
-	case err, open := <-m.exited:
-		if open {
-			m.exited <- err
-		}
+	case <-m.exited:
 	default:
 		_ = unix.Kill(-m.pid, unix.SIGKILL)
 	}
@@ -184,23 +184,22 @@ func (m *machine) ready(atMost time.Duration) error {
 	return nil
 }
 
-// save writes the machine's memory to a file, and lets it go on.
-func (m *machine) save(path string) error {
+// save writes the machine's memory to the file [stateFile], and lets it go on.
+func (m *machine) save() error {
 	if err := m.qmp.do("stop", nil, nil); err != nil {
 		return err
 	}
 	if err := m.qmp.do("migrate-set-parameters", map[string]any{"max-bandwidth": 10 << 30}, nil); err != nil {
 		return err
 	}
-	temp := filepath.Join(m.dir, "state")
-	if err := m.qmp.do("migrate", map[string]any{"uri": "exec:zstd -1 -q > " + quote(temp)}, nil); err != nil {
+	uri := "exec:zstd -1 -q > " + quote(filepath.Join(m.dir, stateFile))
+	if err := m.qmp.do("migrate", map[string]any{"uri": uri}, nil); err != nil {
 		return err
 	}
 	if err := m.qmp.until("query-migrate", "completed", time.Minute); err != nil {
 		return err
 	}
-	// Only a whole one gets the name.
-	return errors.Join(os.Rename(temp, path), m.qmp.do("cont", nil, nil))
+	return m.qmp.do("cont", nil, nil)
 }
 
 // resume lets a machine go on whose memory is being read.

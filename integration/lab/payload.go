@@ -26,6 +26,7 @@ type payload struct {
 	module   string // its root directory
 	dir      string // where the disk's contents are gathered
 	packages []Package
+	libc     string // version of the machine's
 }
 
 // fill compiles the tests and the program, and makes the disk.
@@ -38,6 +39,9 @@ func (p payload) fill(ctx context.Context, image, mark string, o Options) error 
 	}
 	o.Log(fmt.Sprintf("payload: compile %d packages", len(p.packages)))
 	if err := p.compile(ctx, bin); err != nil {
+		return err
+	}
+	if err := p.runnable(bin); err != nil {
 		return err
 	}
 	if err := p.sources(filepath.Join(p.dir, "src")); err != nil {

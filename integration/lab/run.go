@@ -34,40 +34,6 @@ type Options struct {
 	Log      func(string)  // told of every step
 }
 
-// Outcome of a test.
-type Outcome string
-
-// The outcomes, as go test -json has them.
-const (
-	Pass Outcome = "pass"
-	Fail Outcome = "fail"
-	Skip Outcome = "skip"
-)
-
-// Test is a test that was run. One without a name is the whole package.
-type Test struct {
-	Package, Name string
-	Outcome       Outcome
-	Elapsed       time.Duration
-	Output        string
-}
-
-// Result is what came out of a run. There are tests in it even where Run
-// returns an error: those that ended before.
-type Result struct {
-	Flavour string
-	Kernel  string // its release
-	KVM     bool
-	Resumed bool // went on from saved memory
-	Tests   []Test
-
-	// How long it took until there was a system, from start to the first
-	// test, and for all tests.
-	Build, Compile, Boot, Run time.Duration
-
-	Console string // file with all that the kernel and process 1 said
-}
-
 // CacheDir is where systems are kept: beside the directory that the environment
 // variable ISPCTL_CACHE names, else /var/cache/ispctl/lab.
 func CacheDir() string {
@@ -196,7 +162,7 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 		r.packages[i].dir = rel
 	}
-	p := payload{module: module, dir: filepath.Join(r.dir, "payload"), packages: r.packages}
+	p := payload{module: module, dir: filepath.Join(r.dir, "payload"), packages: r.packages, libc: r.system.manifest.Libc}
 	return p.fill(ctx, filepath.Join(r.dir, payloadFile), r.mark, r.o)
 }
 
@@ -220,7 +186,7 @@ func (r *run) machine(ctx context.Context) (*machine, error) {
 	}
 	if _, err := os.Stat(state); err == nil && !r.o.Boot && !r.result.KVM {
 		r.o.Log("machine: go on from " + state)
-		m, err := r.begin(ctx, state, "")
+		m, err := r.resume(ctx, state)
 		if err == nil {
 			r.result.Resumed = true
 			return m, nil
@@ -241,6 +207,15 @@ func (r *run) machine(ctx context.Context) (*machine, error) {
 	return r.begin(ctx, "", state)
 }
 
+// resume goes on from saved memory. QEMU waits forever for the rest of a
+// damaged one, so it is read through before.
+func (r *run) resume(ctx context.Context, state string) (*machine, error) {
+	if out, err := exec.CommandContext(ctx, "sh", "-c", "zstd -tq <"+quote(state)).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", state, err, tail(string(out)))
+	}
+	return r.begin(ctx, state, "")
+}
+
 // begin starts a machine and hands over.
 func (r *run) begin(ctx context.Context, from, saveTo string) (*machine, error) {
 	m, err := start(r.system, r.result.KVM, r.dir, from)
@@ -258,7 +233,7 @@ func (r *run) begin(ctx context.Context, from, saveTo string) (*machine, error) 
 		}
 		if saveTo != "" {
 			r.o.Log("machine: save its memory: " + saveTo)
-			if err := m.save(saveTo); err != nil {
+			if err := m.save(); err != nil {
 				return err
 			}
 		}
@@ -274,7 +249,11 @@ func (r *run) begin(ctx context.Context, from, saveTo string) (*machine, error) 
 			return fmt.Errorf("it begins with %q", line)
 		}
 		r.result.Kernel = kernel
-		return nil
+		if saveTo == "" {
+			return nil
+		}
+		// Only one that has shown its worth gets the name.
+		return os.Rename(filepath.Join(r.dir, stateFile), saveTo)
 	}
 	if err := begin(); err != nil {
 		if ctx.Err() != nil {
@@ -294,72 +273,4 @@ func (r *run) statePath(ctx context.Context) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(string(version) + strings.Join(hardware(false), "\n") + fmt.Sprint(payloadSize)))
 	return r.system.file("memory-" + hex.EncodeToString(sum[:8]) + ".zst"), nil
-}
-
-// follow reads what the machine says until all tests are done.
-func (r *run) follow(m *machine) error {
-	var d *decoder
-	running := "before the first test"
-	deadline := time.Now().Add(r.o.Timeout)
-	// A line that is empty before the mark is ours, not the test's.
-	empty := false
-	for {
-		line, err := m.line(time.Until(deadline))
-		word, isOurs := strings.CutPrefix(line, r.mark+" ")
-		fields := strings.Fields(word)
-		switch {
-		case err != nil:
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = fmt.Errorf("not done after %v", r.o.Timeout)
-			} else if errors.Is(err, io.EOF) {
-				err = errors.New("the machine has ended")
-			}
-			if d != nil {
-				fmt.Fprintf(d.in, "%s\n", line)
-				tests, ended := d.end("1")
-				r.result.Tests = append(r.result.Tests, tests...)
-				err = errors.Join(err, ended)
-			}
-			return fmt.Errorf("%s: %w", running, err)
-		case isOurs && len(fields) == 2 && fields[0] == "start":
-			pkg, err := r.pkg(fields[1])
-			if err != nil {
-				return err
-			}
-			running = pkg.Path
-			r.o.Log("test " + running)
-			if d, err = decode(r.test2json, pkg.Path, r.o.JSON); err != nil {
-				return err
-			}
-		case isOurs && len(fields) == 3 && fields[0] == "end" && d != nil:
-			tests, err := d.end(fields[2])
-			if err != nil {
-				return err
-			}
-			d, empty, running = nil, false, "after "+running
-			r.result.Tests = append(r.result.Tests, tests...)
-		case isOurs && word == "done\n":
-			return nil
-		case d != nil:
-			if empty {
-				line = "\n" + line
-			}
-			if empty = strings.HasSuffix(line, "\n\n") || line == "\n"; empty {
-				line = strings.TrimSuffix(line, "\n")
-			}
-			if _, err := io.WriteString(d.in, line); err != nil {
-				return err
-			}
-		default:
-			r.o.Log("machine: " + strings.TrimSpace(line))
-		}
-	}
-}
-
-func (r *run) pkg(index string) (Package, error) {
-	var i int
-	if _, err := fmt.Sscan(index, &i); err != nil || i < 0 || i >= len(r.packages) {
-		return Package{}, errors.Join(err, fmt.Errorf("there is no package %q", index))
-	}
-	return r.packages[i], nil
 }
