@@ -100,7 +100,7 @@ func emptyWorld(t testing.TB) *world {
 		t: t, disks: &images.Fake{}, links: bridge.NewFake(), wall: nft.NewFake(), nat: nft.NewFake(), routes: route.NewFake(), domains: vm.NewFake(),
 	}
 	w.Provider = &operations.Provider{
-		Store: store, Templates: set, Images: &images.Store{Dir: paths.Images()}, Paths: paths, Hypervisor: hypervisor{w.domains},
+		Store: store, Templates: set, Images: &images.Store{Dir: paths.Images()}, Paths: paths, Hypervisor: hypervisor{w.domains}, DomainType: "test",
 		Actor: "tester", Progress: func(p operations.Progress) { w.told = append(w.told, p) },
 		Layers: []converge.Layer{
 			converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, w.disks),
