@@ -54,8 +54,9 @@ var Root = Feature{"root", func() error {
 	return nil
 }}
 
-// LabEnv, when set, makes a missing feature a failure: in the lab, where all
-// of them are promised, no test may hide by not running.
+// LabEnv names the environment variable that, when set, makes a missing feature
+// a failure: in the lab, where all of them are promised, no test may hide by not
+// running.
 const LabEnv = "ISPCTL_LAB"
 
 // Need skips the test, with a reason that is counted at the end of `make
