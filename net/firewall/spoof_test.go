@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ispctl/internal/testkit"
 	"ispctl/net/firewall"
 	"ispctl/net/nft"
 )
@@ -118,4 +119,124 @@ func (w *wire) drops(t testing.TB) map[string]map[firewall.Reason]nft.Tally {
 	d, err := firewall.Drops(context.Background(), w.model.Installation, w.wall)
 	check(t, err)
 	return d
+}
+
+// TestUnknownTapPassesNothing: a tap that is there before its elements, or
+// after them, is closed.
+func TestUnknownTapPassesNothing(t *testing.T) {
+	w := newWire(t, 1)
+	w.model.VMs = w.model.VMs[1:] // without web
+	w.build(t)
+	w.drain()
+	for _, f := range append(legitimate(), hostileARP()...) {
+		if err := w.send(web, f.bytes); err != nil {
+			t.Fatalf("%s: %v", f.name, err)
+		}
+	}
+	// Its own fence would not come through, so a neighbour's does.
+	w.fence++
+	fence := fenceFrame(neighbour, w.fence)
+	check(t, w.send(neighbour, fence))
+	if n := w.before(t, w.taps[six], vnetHeader, fence, false); n != 0 {
+		t.Errorf("%d frames came out at the other guest", n)
+	}
+	if n := w.before(t, w.host, 0, fence, false); n != 0 {
+		t.Errorf("%d frames came out at the host", n)
+	}
+	if n := int(w.drops(t)[web]["unknown-tap"].Packets); n != len(legitimate())+len(hostileARP()) {
+		t.Errorf("%d frames were counted: %v", n, w.drops(t))
+	}
+}
+
+// TestGuestAddsElementsOnly: neither rules nor other guests' elements change
+// when one comes or goes.
+func TestGuestAddsElementsOnly(t *testing.T) {
+	state := func(guests int) nft.State {
+		s, err := firewall.Desired(model(guests))
+		check(t, err)
+		return s
+	}
+	for _, guests := range []int{3, 1000} {
+		more, less := nft.Diff(state(guests+1), state(guests)), nft.Diff(state(guests), state(guests+1))
+		for act, changes := range map[nft.Act][]nft.Change{nft.AddElements: more, nft.DelElements: less} {
+			n := 0
+			for _, c := range changes {
+				if c.Act != act {
+					t.Errorf("%d guests: %s", guests, c)
+				}
+				n += len(c.Elems)
+			}
+			if n != 3 {
+				t.Errorf("%d guests: %d elements for one more: %v", guests, n, changes)
+			}
+		}
+	}
+}
+
+// TestCountsOutliveTheRules: replacing the policy loses no count, and a frame
+// that nobody can count is dropped all the same.
+func TestCountsOutliveTheRules(t *testing.T) {
+	w := newWire(t, 1)
+	w.build(t)
+	steal := arp{sender: gatewayAddr, target: gatewayAddr}.frame()
+	const times = 5
+	for n := range times {
+		if where := w.passed(t, web, steal); where != nil {
+			t.Fatalf("came out at %s", where)
+		}
+		testkit.Sh(t, "nft", "delete table bridge ispctl-firewall")
+		w.build(t)
+		if got := w.drops(t)[web]["arp"]; got.Packets != uint64(n+1) || got.Bytes != got.Packets*28 {
+			t.Errorf("%d frames of 28 bytes were counted as %+v", n+1, got)
+		}
+	}
+	testkit.Sh(t, "nft", "delete table bridge ispctl-firewall.drops")
+	if where := w.passed(t, web, steal); where != nil {
+		t.Errorf("uncounted, it came out at %s", where)
+	}
+	if len(w.drops(t)) != 0 {
+		t.Errorf("counted by a table that is gone: %v", w.drops(t))
+	}
+}
+
+// TestReplacedUnderFlood replaces the tables again and again while a guest
+// sends what may pass and what may not: none of the one is lost, none of the
+// other gets through.
+func TestReplacedUnderFlood(t *testing.T) {
+	const replacements = 300
+	w := newWire(t, 100)
+	w.build(t)
+	want, err := firewall.Desired(w.model)
+	check(t, err)
+	again := nft.Diff(want, nft.State{})
+	steal := arp{sender: gatewayAddr, target: gatewayAddr}.frame()
+	fair := ping4(neighbourMAC, webMAC)
+	replaced := make(chan struct{})
+	go func() {
+		defer close(replaced)
+		for range replacements {
+			if err := w.wall.Apply(context.Background(), again); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	sent := 0
+	for w.drain(); ; sent++ {
+		for range 20 {
+			check(t, w.send(web, steal))
+		}
+		check(t, w.send(web, fair))
+		w.fence++
+		fence := fenceFrame(web, w.fence)
+		check(t, w.send(web, fence))
+		if n := w.before(t, w.taps[neighbour], vnetHeader, fence, false); n != 1 {
+			t.Fatalf("round %d: %d frames of one came through", sent, n)
+		}
+		select {
+		case <-replaced:
+			t.Logf("%d replacements in %d rounds", replacements, sent)
+			return
+		default:
+		}
+	}
 }

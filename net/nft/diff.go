@@ -124,3 +124,29 @@ func diffElems(want, have Elems) (del, add []Elem) {
 	}
 	return del, add
 }
+
+// after is what changes were to make of have, whatever they were made for.
+func after(have State, changes []Change) State {
+	next := clone(have)
+	for _, c := range changes {
+		key := c.Table.key()
+		elems, there := next[key].Elements[c.Set.Name]
+		switch {
+		case c.Act == Delete:
+			delete(next, key)
+		case c.Act == Replace, c.Act == AddElements && !there:
+			whole := c.Table // with its chains, which a clone does not have
+			whole.Elements = clone(State{key: whole})[key].Elements
+			next[key] = whole
+		case c.Act == AddElements:
+			for _, e := range c.Elems {
+				elems[e.Key] = e
+			}
+		case c.Act == DelElements:
+			for _, e := range c.Elems {
+				delete(elems, e.Key)
+			}
+		}
+	}
+	return next
+}

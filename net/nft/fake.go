@@ -58,6 +58,11 @@ func (s State) apply(c Change) error {
 	have, there := s[key]
 	switch c.Act {
 	case Replace:
+		for _, set := range c.Table.sets {
+			if err := refuseOverlaps(set, c.Table.Elements[set.Name]); err != nil {
+				return err
+			}
+		}
 		s[key] = clone(State{key: c.Table})[key]
 		return nil
 	case Delete:
@@ -79,14 +84,21 @@ func (s State) apply(c Change) error {
 		if h, taken := elems[e.Key]; taken && h != e {
 			return fmt.Errorf("element %s is there with another value", c.Set.text(e))
 		}
-		if c.Set.Interval {
-			for _, h := range elems {
-				if h != e && (e.End == "" || h.Key < e.End) && (h.End == "" || e.Key < h.End) {
-					return fmt.Errorf("element %s overlaps", c.Set.text(e))
-				}
-			}
-		}
 		elems[e.Key] = e
+	}
+	return refuseOverlaps(c.Set, elems)
+}
+
+func refuseOverlaps(s Set, elems Elems) error {
+	if !s.Interval {
+		return nil
+	}
+	var before Elem
+	for i, e := range sorted(elems) {
+		if i > 0 && (before.End == "" || before.End > e.Key) {
+			return fmt.Errorf("element %s overlaps %s", s.text(e), s.text(before))
+		}
+		before = e
 	}
 	return nil
 }

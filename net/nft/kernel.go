@@ -76,7 +76,7 @@ func (k *Kernel) Apply(_ context.Context, changes []Change) error {
 		if observeErr != nil {
 			return errors.Join(err, observeErr)
 		}
-		if changes = remaining(changes, have); len(changes) == 0 {
+		if changes = Diff(after(have, changes), have); len(changes) == 0 {
 			return nil
 		}
 		err = k.commit(changes)
@@ -91,38 +91,4 @@ func (k *Kernel) Apply(_ context.Context, changes []Change) error {
 		return fmt.Errorf("nftables refused the transaction, the old rules stand: %w%.*s", err, maxRefusal, text.String())
 	}
 	return nil
-}
-
-// remaining is what is left to do of changes where have is there.
-func remaining(changes []Change, have State) []Change {
-	var left []Change
-	for _, c := range changes {
-		there, known := have[c.Table.key()].Elements[c.Set.Name]
-		switch {
-		case c.Act == DelElements:
-			c.Elems = only(c.Elems, func(e Elem) bool { return there[e.Key] == e })
-		case c.Act == AddElements && !known:
-			c = Change{Act: Replace, Table: c.Table}
-		case c.Act == AddElements:
-			other := only(c.Elems, func(e Elem) bool { h, taken := there[e.Key]; return taken && h != e })
-			if len(other) > 0 {
-				left = append(left, Change{Act: DelElements, Table: c.Table, Set: c.Set, Elems: other})
-			}
-			c.Elems = only(c.Elems, func(e Elem) bool { return there[e.Key] != e })
-		}
-		if c.Act == Replace || c.Act == Delete || len(c.Elems) > 0 {
-			left = append(left, c)
-		}
-	}
-	return left
-}
-
-func only(elems []Elem, match func(Elem) bool) []Elem {
-	var some []Elem
-	for _, e := range elems {
-		if match(e) {
-			some = append(some, e)
-		}
-	}
-	return some
 }
