@@ -30,12 +30,13 @@ lint: ## go vet, gofumpt and staticcheck
 bench: packages build ## measure against the goals and print docs/benchmarks.md's figures
 	go test -run '^$$' -bench . -benchtime 20x ./bench/...
 
-docs: build ## write the command reference and the man pages anew
+docs: ## write the command reference anew
 	go run ./internal/docgen docs/reference
 
 install: build ## install the binary, its man pages and its completion
 	install -D -m 0755 bin/ispctl $(DESTDIR)/usr/sbin/ispctl
-	install -d $(DESTDIR)/usr/share/man/man1 $(DESTDIR)/usr/share/bash-completion/completions
+	go run ./internal/docgen -man $(DESTDIR)/usr/share/man/man1
+	install -d $(DESTDIR)/usr/share/bash-completion/completions
 	bin/ispctl completion bash > $(DESTDIR)/usr/share/bash-completion/completions/ispctl
 
 packages: ## install the Debian packages that are missing
