@@ -59,8 +59,12 @@ func TestNewer(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"2.36", "2.36-9+deb12u14", false}, {"2.38", "2.36-9+deb12u14", true}, {"2.4", "2.36", false},
-		{"3.0", "2.36", true}, {"", "2.36", false}, {"2.2.5", "", true},
+		{"2.36", "2.36-9+deb12u14", false},
+		{"2.38", "2.36-9+deb12u14", true},
+		{"2.4", "2.36", false},
+		{"3.0", "2.36", true},
+		{"", "2.36", false},
+		{"2.2.5", "", true},
 	} {
 		if got := newer(c.a, c.b); got != c.want {
 			t.Errorf("newer(%q, %q) = %t", c.a, c.b, got)
