@@ -22,6 +22,10 @@ func (p Paths) Templates() string { return p.at("etc/ispctl/templates") }
 // Database holds intent, status and journal.
 func (p Paths) Database() string { return p.at("var/lib/ispctl/ispctl.db") }
 
+// Confirm is the directory of a change that awaits its confirmation: what it is
+// taken back with, and the log of the guard that would do so.
+func (p Paths) Confirm() string { return p.at("var/lib/ispctl/confirm") }
+
 // Lock is the file whose lock only one changing ispctl holds.
 func (p Paths) Lock() string { return p.at("run/ispctl/lock") }
 

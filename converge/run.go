@@ -62,16 +62,17 @@ func Faults(err error) []*Fault {
 	return Faults(errors.Unwrap(err))
 }
 
-// faultsOnly reports whether every error in the tree befell a single object.
-func faultsOnly(err error) bool {
+// FaultsOnly reports whether every error in the tree befell a single object: a
+// pass that ends so has done all that it could.
+func FaultsOnly(err error) bool {
 	switch e := err.(type) {
 	case nil, *Fault:
 		return true
 	case interface{ Unwrap() []error }:
-		return !slices.ContainsFunc(e.Unwrap(), func(sub error) bool { return !faultsOnly(sub) })
+		return !slices.ContainsFunc(e.Unwrap(), func(sub error) bool { return !FaultsOnly(sub) })
 	}
 	under := errors.Unwrap(err)
-	return under != nil && faultsOnly(under)
+	return under != nil && FaultsOnly(under)
 }
 
 // Survey asks every layer what is pending, all at once. It touches nothing. If
@@ -119,7 +120,7 @@ func Apply(ctx context.Context, steps []Step, o Options) error {
 	act := func(s Step, k Kind) bool {
 		err := s.apply(ctx, spared(only(s.Changes, k), failed), o)
 		failed = errors.Join(failed, err)
-		return faultsOnly(err)
+		return FaultsOnly(err)
 	}
 	for _, s := range steps {
 		if !act(s, Ensure) {

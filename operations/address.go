@@ -10,7 +10,7 @@ import (
 
 // AddAddress takes an external address into use.
 func (p *Provider) AddAddress(ctx context.Context, addr netip.Addr, ifNotExists bool, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "address add", Object: "address " + addr.String()},
+	return p.changeWalls(ctx, o, state.Entry{Operation: "address add", Object: "address " + addr.String()},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {
@@ -25,7 +25,7 @@ func (p *Provider) AddAddress(ctx context.Context, addr netip.Addr, ifNotExists 
 
 // RemoveAddress gives an external address up that nothing uses.
 func (p *Provider) RemoveAddress(ctx context.Context, addr netip.Addr, ifExists bool, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "address remove", Object: "address " + addr.String()},
+	return p.changeWalls(ctx, o, state.Entry{Operation: "address remove", Object: "address " + addr.String()},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {

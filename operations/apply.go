@@ -13,7 +13,7 @@ import (
 // apply made and the document names no more is removed. The document is taken
 // whole or not at all.
 func (p *Provider) Apply(ctx context.Context, doc *document.Document, prune bool, o Options) (Result, error) {
-	r, err := p.change(ctx, o, state.Entry{Operation: "apply", Object: "document " + doc.File}, func(tx *state.Tx) ([]string, error) {
+	r, err := p.changeWalls(ctx, o, state.Entry{Operation: "apply", Object: "document " + doc.File}, func(tx *state.Tx) ([]string, error) {
 		a := &applier{tx: tx, doc: doc, templates: p.Templates, prune: prune}
 		if err := a.run(); err != nil {
 			return nil, err

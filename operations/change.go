@@ -17,7 +17,20 @@ type edit func(*state.Tx) ([]string, error)
 
 // change is the way of every operation: lock, look at what the edit comes to,
 // commit it, converge. Under DryRun it stops after the look.
-func (p *Provider) change(ctx context.Context, o Options, e state.Entry, do edit) (r Result, err error) {
+func (p *Provider) change(ctx context.Context, o Options, e state.Entry, do edit) (Result, error) {
+	return p.alter(ctx, o, e, do, false)
+}
+
+// changeWalls is change for what can cut somebody off: it may await its
+// confirmation, and it waits for that of the one before.
+func (p *Provider) changeWalls(ctx context.Context, o Options, e state.Entry, do edit) (Result, error) {
+	if err := p.checkConfirm(o); err != nil {
+		return Result{}, err
+	}
+	return p.alter(ctx, o, e, do, true)
+}
+
+func (p *Provider) alter(ctx context.Context, o Options, e state.Entry, do edit, walls bool) (r Result, err error) {
 	unlock, err := p.lock(ctx)
 	if err != nil {
 		return r, err
@@ -25,22 +38,35 @@ func (p *Provider) change(ctx context.Context, o Options, e state.Entry, do edit
 	defer func() { err = errors.Join(err, unlock()) }()
 
 	var m *ispctl.Model
+	var armed *armed
 	collect := func(tx *state.Tx) error {
-		r.Intent, err = do(tx)
-		return err
+		if r.Intent, err = do(tx); err != nil {
+			return err
+		}
+		if armed != nil {
+			return armed.settle(tx)
+		}
+		return p.besidePending(tx, walls, r.Intent)
 	}
-	if o.DryRun {
+	if o.DryRun || walls && (o.Confirm > 0 || p.Caller.known()) {
 		if m, err = p.Store.Preview(ctx, collect); err != nil {
 			return Result{}, err
 		}
+	}
+	if e.Actor = p.Actor; walls && m != nil && len(r.Intent) > 0 {
+		if armed, err = p.arm(ctx, o, e, m); err != nil {
+			return Result{}, err
+		}
+	}
+	if o.DryRun {
 		steps, err := converge.Survey(ctx, p.Layers, m)
 		r.Changes = converge.Changes(steps)
 		return r, err
 	}
-	e.Actor = p.Actor
 	if m, err = p.Store.Update(ctx, e, collect); err != nil {
-		return Result{}, err
+		return Result{}, errors.Join(err, armed.drop())
 	}
+	r.Pending = armed.view()
 	// What an operation removes was asked for by name.
 	r.Changes, err = p.pass(ctx, m, converge.Options{AllowMassPrune: true})
 	return r, err

@@ -11,7 +11,7 @@ import (
 // that is carried elsewhere is a conflict; the same forward again is, unless
 // ifNotExists.
 func (p *Provider) AddForward(ctx context.Context, f ispctl.Forward, ifNotExists bool, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "forward add", Object: "forward " + f.Listen.String(), Detail: f.To()},
+	return p.changeWalls(ctx, o, state.Entry{Operation: "forward add", Object: "forward " + f.Listen.String(), Detail: f.To()},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {
@@ -35,7 +35,7 @@ func (p *Provider) AddForward(ctx context.Context, f ispctl.Forward, ifNotExists
 
 // RemoveForward ends a forward. Connections that are up go on until they end.
 func (p *Provider) RemoveForward(ctx context.Context, l ispctl.Listen, ifExists bool, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "forward remove", Object: "forward " + l.String()},
+	return p.changeWalls(ctx, o, state.Entry{Operation: "forward remove", Object: "forward " + l.String()},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {

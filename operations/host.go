@@ -11,7 +11,7 @@ import (
 // DeclareHost records the uplink and what the host answers on it, and
 // converges. An uplink without an interface is one that was not mentioned.
 func (p *Provider) DeclareHost(ctx context.Context, u ispctl.Uplink, services []ispctl.Service, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "init", Object: "uplink " + u.Interface}, func(tx *state.Tx) ([]string, error) {
+	return p.changeWalls(ctx, o, state.Entry{Operation: "init", Object: "uplink " + u.Interface}, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
 		if err != nil {
 			return nil, err

@@ -48,7 +48,7 @@ func (s PolicySpec) policies(m *ispctl.Model) ([]ispctl.Policy, error) {
 // AllowPolicy lets connections be opened from one end to the other. What is
 // let through already stays as it is.
 func (p *Provider) AllowPolicy(ctx context.Context, s PolicySpec, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "zone policy allow", Object: "policy " + s.From + " -> " + s.To}, func(tx *state.Tx) ([]string, error) {
+	return p.changeWalls(ctx, o, state.Entry{Operation: "zone policy allow", Object: "policy " + s.From + " -> " + s.To}, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (p *Provider) AllowPolicy(ctx context.Context, s PolicySpec, o Options) (Re
 // DenyPolicy takes back what was let through: the services that are named, or
 // all between the two ends. Connections that are up go on until they end.
 func (p *Provider) DenyPolicy(ctx context.Context, s PolicySpec, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "zone policy deny", Object: "policy " + s.From + " -> " + s.To}, func(tx *state.Tx) ([]string, error) {
+	return p.changeWalls(ctx, o, state.Entry{Operation: "zone policy deny", Object: "policy " + s.From + " -> " + s.To}, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
 		if err != nil {
 			return nil, err

@@ -32,7 +32,11 @@ type Provider struct {
 	Templates  templates.Set
 	Paths      ispctl.Paths
 
+	Clock  Clock
+	Guards Guards // nil: no change can await its confirmation
+
 	Actor    string        // who asks, for the journal
+	Caller   Connection    // by which the caller is here; zero: not by SSH
 	LockWait time.Duration // how long to wait for another ispctl
 	Progress func(Progress)
 }
@@ -54,13 +58,16 @@ func (p *Provider) progress(e Progress) {
 
 // Options are common to the operations that change something.
 type Options struct {
-	DryRun bool // find out what it would take, and change nothing
+	DryRun  bool          // find out what it would take, and change nothing
+	Confirm time.Duration // take the change back after this time unless it is confirmed; 0: it stands
+	Force   bool          // change walls even if that cuts the caller off
 }
 
 // Result is what an operation came to.
 type Result struct {
 	Intent  []string          // what changed in intent, a line each
 	Changes []converge.Change // what was, or under DryRun would be, done to the host
+	Pending *PendingView      // what awaits its confirmation; nil: nothing
 }
 
 // Changed reports whether there was anything to do.

@@ -10,7 +10,7 @@ import (
 
 // CreateZone makes a zone. One of that name is a conflict, unless ifNotExists.
 func (p *Provider) CreateZone(ctx context.Context, z ispctl.Zone, ifNotExists bool, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "zone create", Object: "zone " + string(z.Name), Detail: z.Prefix.String()},
+	return p.changeWalls(ctx, o, state.Entry{Operation: "zone create", Object: "zone " + string(z.Name), Detail: z.Prefix.String()},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {
@@ -26,7 +26,7 @@ func (p *Provider) CreateZone(ctx context.Context, z ispctl.Zone, ifNotExists bo
 // DeleteZone removes a zone that has no VMs. One that is not there is an
 // error, unless ifExists.
 func (p *Provider) DeleteZone(ctx context.Context, name string, ifExists bool, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "zone delete", Object: "zone " + name},
+	return p.changeWalls(ctx, o, state.Entry{Operation: "zone delete", Object: "zone " + name},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {

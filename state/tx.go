@@ -71,6 +71,9 @@ func (s *Store) change(ctx context.Context, fn, end func(*Tx) error) (*ispctl.Mo
 	return m, end(t)
 }
 
+// Context is the transaction's own: it does not end while a write is under way.
+func (t *Tx) Context() context.Context { return t.ctx }
+
 // Model is the model as the transaction has left it so far.
 func (t *Tx) Model() (*ispctl.Model, error) { return t.store.model(t.ctx, t.tx) }
 

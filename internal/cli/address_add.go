@@ -28,5 +28,6 @@ func (a *app) addressAdd() *cobra.Command {
 	}
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if it is there already")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	return c
 }

@@ -28,5 +28,6 @@ func (a *app) addressRemove() *cobra.Command {
 	}
 	c.Flags().BoolVar(&ifExists, "if-exists", false, "succeed if it is not there")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	return c
 }

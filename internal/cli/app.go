@@ -55,7 +55,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.rootDir, "root", os.Getenv(RootEnv), "directory that all paths are under (or "+RootEnv+")")
 	flags.DurationVar(&a.lockWait, "lock-timeout", 30*time.Second, "how long to wait for another ispctl at work")
 	root.AddCommand(
-		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.statusCmd(),
+		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.confirmCmd(), a.confirmGuard(), a.statusCmd(),
 		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneList(), a.zoneShow(), a.zoneDelete(), a.zonePolicy(), a.zoneCheck()),
 		group("address", "External addresses", a.addressAdd(), a.addressList(), a.addressRemove()),
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
@@ -133,13 +133,27 @@ func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.P
 	a.later(store.Close)
 	return &operations.Provider{
 		Store: store, Templates: set, Images: &images.Store{Dir: a.paths().Images()}, Paths: a.paths(),
-		Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
+		Clock: operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
 	}, nil
 }
 
-// provider opens everything: it moves the process into the installation's
-// network namespace first, which starts the command line over.
+// provider opens everything, and first of all takes back what was not
+// confirmed in time.
 func (a *app) provider(ctx context.Context) (*operations.Provider, error) {
+	p, err := a.openProvider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	said, err := p.Recover(ctx)
+	if said != "" {
+		fmt.Fprintln(a.streams.Err, said)
+	}
+	return p, err
+}
+
+// openProvider moves the process into the installation's network namespace
+// first, which starts the command line over.
+func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	inst, err := config.Load(a.paths())
 	if err != nil {
 		return nil, err
@@ -160,6 +174,7 @@ func (a *app) provider(ctx context.Context) (*operations.Provider, error) {
 	}
 	a.later(closeLayers)
 	p.Layers = layers
+	p.Guards, p.Caller = a.guards(), caller()
 	return p, nil
 }
 

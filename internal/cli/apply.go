@@ -39,6 +39,7 @@ func (a *app) applyCmd() *cobra.Command {
 	c.Flags().StringVarP(&file, "file", "f", "", "the document; - is standard input")
 	c.Flags().BoolVar(&prune, "prune", false, "remove what an earlier apply made and the document has no more")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	required(c, "file")
 	return c
 }

@@ -24,6 +24,7 @@ func (a *app) report(r operations.Result, o operations.Options, err error) error
 	if err != nil && !r.Changed() {
 		return err
 	}
+	defer a.tellPending(r)
 	out := a.streams.Out
 	for _, line := range r.Intent {
 		fmt.Fprintln(out, line)

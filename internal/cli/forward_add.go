@@ -43,5 +43,6 @@ func (a *app) forwardAdd() *cobra.Command {
 	}
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if the same forward is there")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	return c
 }

@@ -29,5 +29,6 @@ func (a *app) forwardRemove() *cobra.Command {
 	}
 	c.Flags().BoolVar(&ifExists, "if-exists", false, "succeed if it is not there")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	return c
 }

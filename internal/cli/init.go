@@ -23,6 +23,7 @@ func (a *app) initCmd() *cobra.Command {
 	var hypervisor, address, gateway, kind string
 	var uplink ispctl.Uplink
 	var services []string
+	var o operations.Options
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Write the configuration of this installation and declare its uplink",
@@ -53,7 +54,7 @@ func (a *app) initCmd() *cobra.Command {
 			if err := a.enter(inst); err != nil {
 				return err
 			}
-			return a.runInit(c, inst, uplink, listed)
+			return a.runInit(c, inst, uplink, listed, o)
 		},
 	}
 	f := c.Flags()
@@ -65,6 +66,7 @@ func (a *app) initCmd() *cobra.Command {
 	f.StringVar(&address, "address", "", "the host's own address on the uplink, with its length; put in place if it is missing")
 	f.StringVar(&gateway, "gateway", "", "the provider's router; becomes the default route if there is none")
 	f.StringSliceVar(&services, "host-service", []string{"22/tcp"}, "what the host itself answers on the uplink, as 22/tcp; may be given again")
+	wallFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("hypervisor", cobra.FixedCompletions([]string{"embed", "system", "test:///default"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -96,7 +98,7 @@ func parseUplink(u *ispctl.Uplink, kind, address, gateway string, services []str
 }
 
 // runInit does the work, inside the installation's namespace.
-func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, uplink ispctl.Uplink, services []ispctl.Service) error {
+func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, uplink ispctl.Uplink, services []ispctl.Service, o operations.Options) error {
 	if uplink.Configured() {
 		routes, err := route.Open()
 		if err != nil {
@@ -118,7 +120,6 @@ func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, uplink ispctl.
 	if err != nil {
 		return err
 	}
-	var o operations.Options
 	r, err := p.DeclareHost(c.Context(), uplink, services, o)
 	if err := a.report(r, o, err); err != nil {
 		return err

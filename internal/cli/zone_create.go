@@ -55,6 +55,7 @@ func (a *app) zoneCreate() *cobra.Command {
 	c.Flags().IntVar(&z.MTU, "mtu", 0, "MTU of the zone in bytes; 0 is 1500")
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	required(c, "prefix")
 	_ = c.RegisterFlagCompletionFunc("snat", a.complete(addressNames))
 	return c

@@ -24,5 +24,6 @@ func (a *app) zoneDelete() *cobra.Command {
 	}
 	c.Flags().BoolVar(&ifExists, "if-exists", false, "succeed if there is none of that name")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	return c
 }

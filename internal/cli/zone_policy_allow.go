@@ -33,5 +33,6 @@ func (a *app) zonePolicyAllow() *cobra.Command {
 	f.add(c, "everything")
 	c.Flags().BoolVar(&log, "log", false, "write each new connection to the kernel's log")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	return c
 }

@@ -28,5 +28,6 @@ func (a *app) zonePolicyDeny() *cobra.Command {
 	}
 	f.add(c, "all of them")
 	dryRunFlag(c, &o)
+	wallFlags(c, &o)
 	return c
 }

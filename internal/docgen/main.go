@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ func pages(write func(*cobra.Command) string, ext string) map[string]string {
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
 		all[pageName(c)+ext] = write(c)
-		for _, sub := range c.Commands() {
+		for _, sub := range below(c) {
 			walk(sub)
 		}
 	}
@@ -96,5 +97,10 @@ func related(c *cobra.Command) []*cobra.Command {
 	if c.HasParent() {
 		all = append(all, c.Parent())
 	}
-	return append(all, c.Commands()...)
+	return append(all, below(c)...)
+}
+
+// below are the commands of a command, but for those that are nobody's to give.
+func below(c *cobra.Command) []*cobra.Command {
+	return slices.DeleteFunc(slices.Clone(c.Commands()), func(sub *cobra.Command) bool { return sub.Hidden })
 }

@@ -18,7 +18,7 @@ func writeMan(c *cobra.Command) string {
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(c.UseLine()))
 	if c.HasSubCommands() {
 		b.WriteString(".SH COMMANDS\n")
-		for _, sub := range c.Commands() {
+		for _, sub := range below(c) {
 			fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s.\n", roff(pageName(sub)), roff(sub.Short))
 		}
 	} else {

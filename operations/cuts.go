@@ -1,0 +1,117 @@
+package operations
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ispctl"
+	"ispctl/zones"
+)
+
+// Connection is the TCP connection by which a caller is here.
+type Connection struct {
+	Client, Server netip.AddrPort
+	Interface      string // that has the server's address; empty: not known
+}
+
+// ParseConnection reads SSH_CONNECTION as sshd(8) sets it: the client's address
+// and port, and the server's.
+func ParseConnection(s string) (Connection, error) {
+	fields := strings.Fields(s)
+	if len(fields) != 4 {
+		return Connection{}, ispctl.Invalid("SSH_CONNECTION", s, "has %d fields, not 4", len(fields))
+	}
+	var c Connection
+	for i, into := range []*netip.AddrPort{&c.Client, &c.Server} {
+		addr, errAddr := netip.ParseAddr(fields[2*i])
+		port, errPort := strconv.ParseUint(fields[2*i+1], 10, 16)
+		if errAddr != nil || errPort != nil {
+			return Connection{}, ispctl.Invalid("SSH_CONNECTION", s, "has %s %s, no address and port", fields[2*i], fields[2*i+1])
+		}
+		*into = netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(port))
+	}
+	return c, nil
+}
+
+func (c Connection) known() bool { return c.Server.IsValid() }
+
+// String is the connection as ss(8) shows it.
+func (c Connection) String() string { return c.Client.String() + " -> " + c.Server.String() }
+
+// Cuts says why a new connection like the caller's, which came through by the
+// model before, would not by the one after. It knows only what is ours: what
+// comes by another interface than the uplink is not judged by our walls.
+func Cuts(before, after *ispctl.Model, c Connection) string {
+	if !c.known() {
+		return ""
+	}
+	client, server := c.Client.Addr(), c.Server.Addr()
+	was, wasIn := zoneOf(before, client)
+	is, isIn := zoneOf(after, client)
+	switch {
+	case wasIn && (!isIn || was.Name != is.Name):
+		return fmt.Sprintf("it comes from zone %q, which would be gone", was.Name)
+	case isIn && !wasIn:
+		return fmt.Sprintf("your address %s would lie in zone %q, and answers would go there", client, is.Name)
+	case ours(before, server) && !ours(after, server):
+		return fmt.Sprintf("address %s would be ours no more", server)
+	case refuses(before, c) != "":
+		return "" // it is not this change that does
+	}
+	return refuses(after, c)
+}
+
+// refuses says why the walls of a model do not let the connection be opened.
+func refuses(m *ispctl.Model, c Connection) string {
+	if z, inside := zoneOf(m, c.Client.Addr()); inside {
+		return refusesZone(m, z, c)
+	}
+	if !arrives(m, c) {
+		return ""
+	}
+	listen := ispctl.Listen{Addr: c.Server.Addr(), Port: c.Server.Port(), Proto: ispctl.TCP}
+	if f, err := m.Forward(listen); err == nil {
+		return fmt.Sprintf("%s would be carried to %s", listen, f.To())
+	}
+	if service := (ispctl.Service{Port: listen.Port, Proto: ispctl.TCP}); !slices.Contains(m.HostServices, service) {
+		return fmt.Sprintf("%s would not be among the host services %v of uplink %s", service, m.HostServices, m.Uplink.Interface)
+	}
+	return ""
+}
+
+// refusesZone judges a connection from a zone to the host by the policies.
+func refusesZone(m *ispctl.Model, z ispctl.Zone, c Connection) string {
+	family := ispctl.IPv4
+	if c.Server.Addr().Is6() {
+		family = ispctl.IPv6
+	}
+	opening := ispctl.Opening{Transport: ispctl.TransportTCP, Port: c.Server.Port()}
+	if zones.Decide(m, ispctl.End(z.Name), ispctl.Host, opening, family).Allowed {
+		return ""
+	}
+	return fmt.Sprintf("no policy would let zone %q reach the host by %s", z.Name, opening)
+}
+
+func zoneOf(m *ispctl.Model, a netip.Addr) (ispctl.Zone, bool) {
+	i := slices.IndexFunc(m.Zones, func(z ispctl.Zone) bool { return z.Prefix.Contains(a) })
+	if i < 0 {
+		return ispctl.Zone{}, false
+	}
+	return m.Zones[i], true
+}
+
+// arrives reports whether the connection comes by the model's uplink.
+func arrives(m *ispctl.Model, c Connection) bool {
+	return m.Uplink.Configured() && (c.Interface == m.Uplink.Interface || ours(m, c.Server.Addr()))
+}
+
+func ours(m *ispctl.Model, a netip.Addr) bool {
+	if m.Uplink.Configured() && m.Uplink.Address.Addr() == a {
+		return true
+	}
+	_, err := m.Address(a)
+	return err == nil
+}

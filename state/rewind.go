@@ -1,0 +1,102 @@
+package state
+
+import (
+	"errors"
+	"slices"
+
+	"ispctl"
+)
+
+// Rewind replaces the walls, the addresses and the plans by those of m, with
+// the ids they have there, and brings what can change of its VMs to what m says
+// of them. VMs that are not in m stay as they are.
+func (t *Tx) Rewind(m *ispctl.Model) error {
+	have, err := t.Model()
+	if err != nil {
+		return err
+	}
+	for _, step := range []func(have, m *ispctl.Model) error{
+		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindVMs, t.rewindForwards,
+	} {
+		if err := step(have, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropWalls deletes all that nothing refers to and that has no memory of its
+// own.
+func (t *Tx) dropWalls(have, _ *ispctl.Model) error {
+	var errs []error
+	for _, f := range have.Forwards {
+		errs = append(errs, t.DeleteForward(f.Listen))
+	}
+	for _, p := range have.Policies {
+		errs = append(errs, t.DeletePolicy(p))
+	}
+	for _, a := range have.Addresses {
+		errs = append(errs, t.DeleteAddress(a))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *Tx) rewindUplink(_, m *ispctl.Model) error {
+	if !m.Uplink.Configured() {
+		return errors.Join(t.exec(`DELETE FROM uplink`), t.SetHostServices(m.HostServices))
+	}
+	return errors.Join(t.PutUplink(m.Uplink), t.SetHostServices(m.HostServices))
+}
+
+func (t *Tx) rewindZones(have, m *ispctl.Model) error {
+	var errs []error
+	for _, z := range have.Zones {
+		if !slices.ContainsFunc(m.Zones, func(want ispctl.Zone) bool { return want.Name == z.Name }) {
+			errs = append(errs, t.DeleteZone(z.Name))
+		}
+	}
+	for _, z := range m.Zones {
+		errs = append(errs, t.PutZone(z), t.exec(`UPDATE zone SET id = ? WHERE name = ?`, z.ID, z.Name))
+	}
+	for _, p := range m.Policies {
+		errs = append(errs, t.PutPolicy(p))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *Tx) rewindPlans(have, m *ispctl.Model) error {
+	var errs []error
+	for _, p := range have.Plans {
+		if !slices.ContainsFunc(m.Plans, func(want ispctl.Plan) bool { return want.Name == p.Name }) {
+			errs = append(errs, t.DeletePlan(p.Name))
+		}
+	}
+	for _, p := range m.Plans {
+		errs = append(errs, t.PutPlan(p))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *Tx) rewindVMs(have, m *ispctl.Model) error {
+	var errs []error
+	for _, vm := range m.VMs {
+		if slices.ContainsFunc(have.VMs, func(h ispctl.VM) bool { return h.ID == vm.ID }) {
+			errs = append(errs, t.UpdateVM(vm), t.SetKeys(vm.ID, vm.SSHKeys))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// rewindForwards comes last: a forward names an address and a VM.
+func (t *Tx) rewindForwards(_, m *ispctl.Model) error {
+	var errs []error
+	for _, a := range m.Addresses {
+		errs = append(errs, t.PutAddress(a))
+	}
+	for _, f := range m.Forwards {
+		l := f.Listen
+		errs = append(errs, t.PutForward(f),
+			t.exec(`UPDATE forward SET id = ? WHERE addr = ? AND port = ? AND proto = ?`, f.ID, marshal(l.Addr), l.Port, l.Proto))
+	}
+	return errors.Join(errs...)
+}
