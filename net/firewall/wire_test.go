@@ -72,6 +72,7 @@ func model(guests int) *ispctl.Model {
 
 func newWire(t testing.TB, guests int) *wire {
 	t.Helper()
+	testkit.Need(t, testkit.Tap)
 	testkit.NetNS(t)
 	pin(t)
 	w := &wire{model: model(guests), taps: map[string]int{}}

@@ -2,7 +2,6 @@ package nft_test
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os/exec"
@@ -237,52 +236,6 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-}
-
-// TestBigTransaction makes a table of 100,000 elements in one, reads it, and
-// mends one element.
-func TestBigTransaction(t *testing.T) {
-	k := open(t)
-	want := sample()
-	for n := range uint32(100_000) {
-		var a [4]byte
-		binary.BigEndian.PutUint32(a[:], 0x0a000000+n)
-		want.Add("pairs", nft.Elem{Key: nft.Join(nft.Ifname(fmt.Sprintf("isp-%d-0", n)), nft.Addr(netip.AddrFrom4(a)))})
-	}
-	apply(t, k, nft.NewState(want))
-	same(t, nft.NewState(want), observe(t, k))
-	byHand(t, `delete element inet ispctl-test pairs { "isp-77-0" . 10.0.0.77 }`)
-	changes := nft.Diff(nft.NewState(want), observe(t, k))
-	if len(changes) != 1 || len(changes[0].Elems) != 1 {
-		t.Fatalf("%d changes", len(changes))
-	}
-	apply(t, k, nft.NewState(want))
-	same(t, nft.NewState(want), observe(t, k))
-}
-
-// TestRefusalIsShort: an error quotes the transaction, not all of it.
-func TestRefusalIsShort(t *testing.T) {
-	k := open(t)
-	want := sample()
-	for n := range 10_000 {
-		want.Add("links", nft.Elem{Key: nft.Join(nft.Ifname(fmt.Sprintf("link%d", n)))})
-	}
-	want.Add("sources", source("10.0.0.0/8", "192.0.2.1"))
-	want.Add("sources", source("10.1.0.0/16", "192.0.2.2")) // overlaps
-	err := k.Apply(t.Context(), nft.Diff(nft.NewState(want), nft.State{}))
-	if err == nil {
-		t.Fatal("the kernel takes overlapping ranges")
-	}
-	if n := len(err.Error()); n > 5000 {
-		t.Errorf("an error of %d bytes", n)
-	}
-	if len(observe(t, k)) != 0 {
-		t.Error("half of it was made")
-	}
-	fake := nft.NewFake()
-	if fake.Apply(t.Context(), nft.Diff(nft.NewState(want), nft.State{})) == nil {
-		t.Error("the fake takes overlapping ranges")
-	}
 }
 
 // TestUnreadable puts a set into the table whose type the library does not
