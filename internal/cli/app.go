@@ -75,6 +75,7 @@ func (a *app) root() *cobra.Command {
 func group(noun, short string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: noun, Short: short, Example: verbs[0].Example}
 	c.AddCommand(verbs...)
+	c.SuggestionsMinimumDistance = 2
 	wantsMore(c, "verb")
 	return c
 }

@@ -38,7 +38,7 @@ func (a *app) imageBuild() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show every line that the programs print")
-	c.Flags().StringVar(&o.Mirror, "mirror", os.Getenv(images.MirrorEnv), "Debian archive to take packages from (or "+images.MirrorEnv+"); without it, where the host gets them")
+	c.Flags().StringVar(&o.Mirror, "mirror", os.Getenv(images.MirrorEnv), "archive to take Debian packages from (or "+images.MirrorEnv+"); without it, where the host gets them")
 	c.Flags().StringVar(&o.CacheDir, "cache", cmp.Or(os.Getenv(CacheEnv), "/var/cache/ispctl/images"), "where finished builds are kept (or "+CacheEnv+"); a build by the same recipe is taken from there")
 	return c
 }
