@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -51,6 +52,9 @@ func pages(write func(*cobra.Command) string, ext string) map[string]string {
 	all := map[string]string{}
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
+		if c.Hidden {
+			return
+		}
 		all[pageName(c)+ext] = write(c)
 		for _, sub := range below(c) {
 			walk(sub)
@@ -88,8 +92,8 @@ func replace(dir, ext string, all map[string]string) error {
 	return nil
 }
 
-// sentence is the short description as one.
-func sentence(c *cobra.Command) string { return c.Short + "." }
+// description is what the command does, at length where there is more to say.
+func description(c *cobra.Command) string { return cmp.Or(c.Long, c.Short+".") }
 
 // related are the command above and those below.
 func related(c *cobra.Command) []*cobra.Command {

@@ -22,7 +22,7 @@ func writeMan(c *cobra.Command) string {
 			fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s.\n", roff(pageName(sub)), roff(sub.Short))
 		}
 	} else {
-		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s.\n", roff(c.Short))
+		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", strings.ReplaceAll(roff(description(c)), "\n\n", "\n.PP\n"))
 	}
 	options(&b, "OPTIONS", c.NonInheritedFlags())
 	options(&b, "OPTIONS OF EVERY COMMAND", c.InheritedFlags())

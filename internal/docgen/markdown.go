@@ -11,7 +11,7 @@ import (
 // writeMarkdown is the page of one command.
 func writeMarkdown(c *cobra.Command) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), sentence(c), c.UseLine())
+	fmt.Fprintf(&b, "# %s\n\n%s\n\n```\n%s\n```\n", c.CommandPath(), description(c), c.UseLine())
 	if c.Example != "" && !c.HasSubCommands() {
 		fmt.Fprintf(&b, "\n## Examples\n\n```sh\n%s\n```\n", unindent(c.Example))
 	}
