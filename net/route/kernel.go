@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -21,35 +22,57 @@ import (
 // opened in.
 type Kernel struct {
 	nl *netlink.Handle
+	ns *os.File // its namespace, since sysctls are those of whichever thread looks
 }
 
 var _ converge.Target[State, Change] = (*Kernel)(nil)
 
 // Open binds to the caller's network namespace.
 func Open() (*Kernel, error) {
-	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
+	nl, errHandle := netlink.NewHandle(unix.NETLINK_ROUTE)
+	ns, errNS := os.Open(threadNS)
+	if err := errors.Join(errHandle, errNS); err != nil {
 		return nil, fmt.Errorf("open route netlink: %w", err)
 	}
-	return &Kernel{nl: nl}, nil
+	return &Kernel{nl: nl, ns: ns}, nil
 }
 
 // Close closes the sockets.
-func (k *Kernel) Close() { k.nl.Close() }
+func (k *Kernel) Close() {
+	k.nl.Close()
+	_ = k.ns.Close() // nothing was written
+}
+
+// threadNS is the network namespace of the calling thread (proc(5)).
+const threadNS = "/proc/thread-self/ns/net"
+
+// inside runs fn on a thread that is in the layer's namespace: the caller's own,
+// unless a test has moved into one that the rest of its process is not in.
+func (k *Kernel) inside(fn func() error) error {
+	var here, want unix.Stat_t
+	if err := errors.Join(unix.Stat(threadNS, &here), unix.Fstat(int(k.ns.Fd()), &want)); err != nil {
+		return err
+	}
+	if here.Ino == want.Ino && here.Dev == want.Dev {
+		return fn()
+	}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if err := unix.Setns(int(k.ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- err
+			return
+		}
+		done <- fn()
+	}()
+	return <-done
+}
 
 // Observe reads the sysctls we care for and the routes that bear our protocol.
 func (k *Kernel) Observe(context.Context) (State, error) {
 	s := State{Sysctls: map[string]string{}, Locals: map[netip.Addr]bool{}}
-	for key, wanted := range sysctls {
-		got, err := os.ReadFile(procPath(key))
-		if errors.Is(err, fs.ErrNotExist) {
-			s.Sysctls[key] = wanted
-			continue
-		}
-		if err != nil {
-			return s, fmt.Errorf("read sysctl %s: %w", key, err)
-		}
-		s.Sysctls[key] = strings.TrimSpace(string(got))
+	if err := k.inside(func() error { return readSysctls(s.Sysctls) }); err != nil {
+		return s, err
 	}
 	routes, err := k.nl.RouteListFiltered(netlink.FAMILY_V4,
 		&netlink.Route{Table: unix.RT_TABLE_LOCAL, Protocol: Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
@@ -65,6 +88,21 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		}
 	}
 	return s, nil
+}
+
+func readSysctls(into map[string]string) error {
+	for key, wanted := range sysctls {
+		got, err := os.ReadFile(procPath(key))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			into[key] = wanted
+		case err != nil:
+			return fmt.Errorf("read sysctl %s: %w", key, err)
+		default:
+			into[key] = strings.TrimSpace(string(got))
+		}
+	}
+	return nil
 }
 
 func procPath(key string) string {
@@ -87,7 +125,7 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 
 func (k *Kernel) apply(c Change) error {
 	if c.Sysctl != "" {
-		return os.WriteFile(procPath(c.Sysctl), []byte(c.Value), 0o644)
+		return k.inside(func() error { return os.WriteFile(procPath(c.Sysctl), []byte(c.Value), 0o644) })
 	}
 	lo, err := k.nl.LinkByName("lo")
 	if err != nil {

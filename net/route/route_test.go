@@ -63,6 +63,32 @@ func TestPacketsEndHere(t *testing.T) {
 	}
 }
 
+// TestStaysInItsNamespace works from a thread that is in another one: a pass
+// asks all layers at once.
+func TestStaysInItsNamespace(t *testing.T) {
+	testkit.NetNS(t)
+	k := open(t)
+	for _, value := range []string{"1", "0"} {
+		seen := make(chan string, 1)
+		go func() {
+			if err := k.Apply(context.Background(), []route.Change{{Sysctl: "net.ipv4.ip_forward", Value: value}}); err != nil {
+				t.Error(err)
+			}
+			s, err := k.Observe(context.Background())
+			if err != nil {
+				t.Error(err)
+			}
+			seen <- s.Sysctls["net.ipv4.ip_forward"]
+		}()
+		if got := <-seen; got != value {
+			t.Errorf("sees %q, want %q", got, value)
+		}
+		if got := testkit.Sh(t, "sysctl", "-n", "net.ipv4.ip_forward"); got != value+"\n" {
+			t.Errorf("ip_forward is %q where the layer was opened, want %q", got, value)
+		}
+	}
+}
+
 func TestSetUpIsDoneOnce(t *testing.T) {
 	testkit.NetNS(t)
 	k := open(t)
