@@ -10,15 +10,16 @@ import (
 	"ispctl/internal/testkit"
 )
 
-// TestLabDebian12 runs the kernel tests of every layer on Debian's own kernel.
-// None may fail there, and none may be skipped.
+// TestLabDebian12 runs the kernel tests of every layer on Debian's own kernel,
+// but for the slowest. None may fail there, and none may be skipped.
 func TestLabDebian12(t *testing.T) {
 	testkit.Need(t, testkit.Root)
 	packages, err := KernelRing(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Run(t.Context(), Debian12(), packages, Options{Log: func(line string) { t.Log(line) }})
+	packages = Fast(packages)
+	r, err := Run(t.Context(), Debian12(), packages, Options{Short: true, Log: func(line string) { t.Log(line) }})
 	t.Log(r)
 	if err != nil {
 		t.Error(err)
@@ -52,23 +53,43 @@ func TestLabDebian12(t *testing.T) {
 	}
 }
 
+// TestSlowAreThere keeps a name that was changed from making a slow test fast.
+func TestSlowAreThere(t *testing.T) {
+	packages, err := KernelRing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg, names := range slow {
+		i := slices.IndexFunc(packages, func(p Package) bool { return p.Path == pkg })
+		for _, name := range names {
+			if i < 0 || !strings.Contains(packages[i].Run, name) {
+				t.Errorf("%s has no test %s", pkg, name)
+			}
+		}
+	}
+}
+
 func TestKernelRing(t *testing.T) {
 	packages, err := KernelRing(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var have []string
+	have := map[string]string{}
 	for _, p := range packages {
-		have = append(have, p.Path)
+		have[p.Path] = p.Run
+		t.Log(p.Path, p.Run)
 	}
-	for _, want := range []string{"ispctl/images", "ispctl/internal/testkit", "ispctl/net/bridge", "ispctl/net/firewall", "ispctl/net/nat", "ispctl/net/route"} {
-		if !slices.Contains(have, want) {
-			t.Errorf("%s is missing in %v", want, have)
+	for pkg, run := range map[string]string{
+		"ispctl/images": "Laws", "ispctl/internal/testkit": "", "ispctl/net/bridge": "TestLawsOnKernel", "ispctl/net/firewall": "TestTextIsTruth",
+		"ispctl/net/nat": "TestLawsOnKernel", "ispctl/net/route": "TestLawsOnKernel", "ispctl/operations": "TestWaitSSH",
+	} {
+		if got, there := have[pkg]; !there || !strings.Contains(got, run) {
+			t.Errorf("%s %s is missing", pkg, run)
 		}
 	}
-	for path := range elsewhere {
-		if slices.Contains(have, path) {
-			t.Errorf("%s is there, though it belongs elsewhere", path)
+	for pkg, run := range have {
+		if elsewhere[pkg] != "" || strings.Contains(run, "LawsOnFake") {
+			t.Errorf("%s %s is there, though it belongs elsewhere", pkg, run)
 		}
 	}
 }

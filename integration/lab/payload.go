@@ -168,6 +168,12 @@ func (p payload) script(mark string, o Options) string {
 		if pkg.Run != "" {
 			argv = append(argv, "-test.run="+pkg.Run)
 		}
+		if len(pkg.Skip) > 0 {
+			argv = append(argv, "-test.skip=^("+strings.Join(pkg.Skip, "|")+")$")
+		}
+		if o.Short {
+			argv = append(argv, "-test.short")
+		}
 		for i := range argv {
 			argv[i] = quote(argv[i])
 		}

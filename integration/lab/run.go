@@ -19,9 +19,10 @@ import (
 
 // Package is a package whose tests are run.
 type Package struct {
-	Path string // import path
-	Run  string // of go test -run; empty: all tests
-	dir  string // from the module's root; found by Run
+	Path string   // import path
+	Run  string   // of go test -run; empty: all tests
+	Skip []string // names of tests to leave out
+	dir  string   // from the module's root; found by Run
 }
 
 // Options steer a run. The zero value will do.
@@ -29,6 +30,7 @@ type Options struct {
 	CacheDir string        // empty: see [CacheDir]
 	Mirror   string        // of the Debian archive; empty: deb.debian.org
 	Timeout  time.Duration // of the tests, all together; 0: 10 minutes
+	Short    bool          // as of go test -short
 	Boot     bool          // boot, even where a saved memory would be quicker
 	JSON     io.Writer     // given the events of go test -json as they come
 	Log      func(string)  // told of every step

@@ -30,8 +30,9 @@ func main() {
 func run(ctx context.Context) error {
 	name := flag.String("flavour", "debian-12", "machine to run on: debian-12 or debian-13")
 	only := flag.String("run", "", "pattern of the tests to run, as of go test")
+	fast := flag.Bool("fast", false, "leave out the slowest kernel tests, and let the others be short")
 	boot := flag.Bool("boot", false, "boot, even where a saved memory would be quicker")
-	timeout := flag.Duration("timeout", 10*time.Minute, "for all tests")
+	timeout := flag.Duration("timeout", 20*time.Minute, "for all tests")
 	mirror := flag.String("mirror", os.Getenv("ISPCTL_MIRROR"), "of the Debian archive")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: labrun [flags] [package ...]\nWithout packages: the kernel tests of every layer.")
@@ -51,13 +52,16 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
+	if *fast {
+		packages = lab.Fast(packages)
+	}
 	if *only != "" {
 		for i := range packages {
 			packages[i].Run = *only
 		}
 	}
 	r, err := lab.Run(ctx, flavour, packages, lab.Options{
-		Mirror: *mirror, Timeout: *timeout, Boot: *boot, JSON: os.Stdout,
+		Mirror: *mirror, Timeout: *timeout, Short: *fast, Boot: *boot, JSON: os.Stdout,
 		Log: func(line string) { fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format(time.TimeOnly), line) },
 	})
 	fmt.Fprintln(os.Stderr, r)
