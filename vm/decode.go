@@ -17,20 +17,32 @@ import (
 // A value of ours that somebody made senseless becomes a zero, which nobody
 // wants, so that the next pass writes the definition anew.
 //
-// It walks tokens, as unmarshalling the document into libvirtxml's types takes
-// several times as long, and there is one document per guest in every pass.
+// It walks the document rather than unmarshal it into libvirtxml's types, which
+// takes several times as long.
 func Decode(data []byte, installation string) (Domain, bool, error) {
-	r := reader{tokens: xml.NewDecoder(bytes.NewReader(data)), installation: installation}
+	r := reader{installation: installation}
+	if !scan(string(data), &r) {
+		r = reader{installation: installation}
+		if err := walk(data, &r); err != nil {
+			return Domain{}, false, fmt.Errorf("read domain XML: %w", err)
+		}
+	}
+	return r.domain, r.ours && r.domain.Name == domainName(installation, r.domain.VM), nil
+}
+
+// walk is for all the XML there is.
+func walk(data []byte, r *reader) error {
+	tokens := xml.NewDecoder(bytes.NewReader(data))
 	for {
-		t, err := r.tokens.RawToken()
+		t, err := tokens.RawToken()
 		if err == io.EOF && len(r.path) > 0 {
-			err = io.ErrUnexpectedEOF
+			return io.ErrUnexpectedEOF
 		}
 		if err == io.EOF {
-			return r.domain, r.ours && r.domain.Name == domainName(installation, r.domain.VM), nil
+			return nil
 		}
 		if err != nil {
-			return Domain{}, false, fmt.Errorf("read domain XML: %w", err)
+			return err
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
@@ -49,7 +61,6 @@ func domainName(installation string, vm ispctl.Name) string {
 
 // reader is where in the document a walk is, and what it has found.
 type reader struct {
-	tokens       *xml.Decoder
 	installation string
 
 	path []byte // "/domain/os/kernel"

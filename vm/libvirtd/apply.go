@@ -94,7 +94,7 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 	case gone:
 		return nil
 	case c.Act == vm.Start:
-		return start(dom)
+		return start(ctx, dom)
 	case c.Act == vm.Stop:
 		return h.stop(ctx, dom)
 	}
@@ -125,11 +125,19 @@ func (h *Hypervisor) define(conn *libvirt.Connect, d vm.Domain) error {
 	return err
 }
 
-func start(dom *libvirt.Domain) error {
+// startTries is how often a start is tried that the system refuses. The child of
+// a starter that was killed has the guest's tap until it sees that it is alone.
+const startTries = 4
+
+func start(ctx context.Context, dom *libvirt.Domain) error {
 	if active, err := dom.IsActive(); err != nil || active {
 		return err
 	}
 	err := dom.Create()
+	for try := 1; try < startTries && is(err, libvirt.ERR_SYSTEM_ERROR) && ctx.Err() == nil; try++ {
+		time.Sleep(childTime)
+		err = dom.Create()
+	}
 	// Somebody else may have been faster.
 	if is(err, libvirt.ERR_OPERATION_INVALID) {
 		if active, _ := dom.IsActive(); active {

@@ -52,7 +52,10 @@ func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 		if err := writeConfig(h.paths); err != nil {
 			return nil, err
 		}
-		if err := waitForLock(ctx, filepath.Join(h.paths.Embed(), "run", "qemu", "driver.pid"), h.Patience); err != nil {
+		if err := waitForLock(ctx, driverLock(h.paths), h.Patience); err != nil {
+			return nil, err
+		}
+		if err := clearHalfway(h.paths); err != nil {
 			return nil, err
 		}
 		root, undoShort, err := shortRoot(h.paths.Embed())

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"libvirt.org/go/libvirt"
 
 	"ispctl"
@@ -57,7 +59,7 @@ func TestLawsOnEmbed(t *testing.T) {
 	if _, err := h.Observe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := libvirt.NewConnect("qemu:///embed?root=" + paths.Embed())
+	conn, err := libvirt.NewConnect("qemu:///embed?root=" + embedRoot(t, paths))
 	must(t, err)
 	foreign := wanted(t, worldModels()[2])[web1]
 	foreign.UUID, foreign.Name, foreign.VM = "99999999-9999-4999-8999-999999999999", "lab-foreign", "foreign"
@@ -225,5 +227,40 @@ func TestGuestEndsUnseen(t *testing.T) {
 	t.Logf("before the next look: %v", qemus(t))
 	if got := worker(t, order{Model: -1}).ok(t); got.Running[web1] || got.Running[mail1] || len(got.Running) != 2 {
 		t.Errorf("want both stopped, have %v", got.Running)
+	}
+}
+
+// embedRoot is the name that the driver's root goes by: its own, or a short one.
+func embedRoot(t testing.TB, paths ispctl.Paths) string {
+	t.Helper()
+	links, err := filepath.Glob("/run/ispctl-*")
+	must(t, err)
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && target == paths.Embed() {
+			return link
+		}
+	}
+	return paths.Embed()
+}
+
+// TestTapIsBusyForAWhile: as after the starter was killed, somebody has the tap
+// and lets go of it soon.
+func TestTapIsBusyForAWhile(t *testing.T) {
+	if !enter(t) {
+		return
+	}
+	h, _ := embedded(t)
+	want := wanted(t, worldModels()[2])
+	bring(t, h, stopped(want)) // so that QEMU's capabilities are known
+	tap, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	must(t, err)
+	request, err := unix.NewIfreq("isp-1-0")
+	must(t, err)
+	request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	must(t, unix.IoctlIfreq(int(tap.Fd()), unix.TUNSETIFF, request))
+	time.AfterFunc(250*time.Millisecond, func() { _ = tap.Close() })
+	bring(t, h, want)
+	if n := len(qemus(t)); n != 2 {
+		t.Errorf("%d guests run", n)
 	}
 }

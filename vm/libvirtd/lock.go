@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -73,4 +74,10 @@ func holderIn(locks io.Reader, file string) int {
 		}
 	}
 	return 0
+}
+
+// driverLock is the file that the embedded driver locks for as long as a
+// process has it.
+func driverLock(paths ispctl.Paths) string {
+	return filepath.Join(paths.Embed(), "run", "qemu", "driver.pid")
 }

@@ -86,27 +86,30 @@ func TestKilledInStart(t *testing.T) {
 	}
 	furnish(t)
 	worker(t, order{Model: 0}).ok(t)
-	begin := time.Now()
-	worker(t, order{Model: 2}).ok(t)
-	whole := time.Since(begin)
-	const stages = 10
 	unfinished := 0
-	for stage := range stages {
+	// In the first tenth of a second the driver puts down what it is about to do,
+	// forks, and learns which process is QEMU; then it talks to that.
+	for _, after := range []time.Duration{0, 10, 20, 25, 30, 35, 40, 45, 50, 60, 80, 120, 200} {
+		after *= time.Millisecond
 		worker(t, order{Model: 0}).ok(t)
 		p := worker(t, order{Model: 2})
 		p.ready(t)
-		time.Sleep(whole * time.Duration(stage*stage) / (stages * stages)) // most of a start is waiting
+		time.Sleep(after)
 		p.kill(t)
-		t.Logf("killed in stage %d with %v", stage, qemus(t))
+		t.Logf("killed after %s with %v", after, qemus(t))
+		begin := time.Now()
 		next := worker(t, order{Model: 2}).ok(t)
+		if took := time.Since(begin); took > 8*time.Second {
+			t.Errorf("killed after %s: the next pass took %s", after, took)
+		}
 		if len(next.Changes) != 0 {
 			unfinished++
 		}
 		if !next.Running[web1] || !next.Running[mail1] {
-			t.Errorf("stage %d: after the next pass: %+v", stage, next)
+			t.Errorf("killed after %s: the next pass comes to %+v", after, next)
 		}
 		if now := qemus(t); len(now[web1]) != 1 || len(now[mail1]) != 1 || len(now) != 2 {
-			t.Errorf("stage %d: running: %v", stage, now)
+			t.Errorf("killed after %s: then running: %v", after, now)
 		}
 	}
 	worker(t, order{Model: 0}).ok(t)

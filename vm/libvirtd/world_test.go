@@ -92,6 +92,10 @@ func makeWorld() error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
+	// libvirt, and the short name of a long root, leave files here.
+	if err := unix.Mount("world", "/run", "tmpfs", 0, "mode=755"); err != nil {
+		return fmt.Errorf("mount /run: %w", err)
+	}
 	if err := addUser(root); err != nil {
 		return err
 	}
