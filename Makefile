@@ -5,6 +5,7 @@
 # of libvirt is needed to build it.
 export GOFLAGS = -tags=libvirt_dlopen
 CACHE ?= /var/cache/ispctl
+UNITS = /usr/lib/systemd/system
 export ISPCTL_CACHE ?= $(CACHE)/images
 
 .PHONY: help demo test test-all build lint bench docs install packages
@@ -20,6 +21,7 @@ test: packages build lint ## run the linters and all tests: pure, kernel and gue
 
 test-all: test ## the same, and the laws at length
 	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
+	go test -count=1 -json -timeout 30m -run 'Unconfirmed' ./integration -args -confirm.trials=100 | go run ./internal/testreport
 
 build: ## leave bin/ispctl
 	go build -trimpath -o bin/ispctl ./cmd/ispctl
@@ -33,8 +35,11 @@ bench: packages build ## measure against the goals and print docs/benchmarks.md'
 docs: ## write the command reference anew
 	go run ./internal/docgen docs/reference
 
-install: build ## install the binary, its man pages and its completion
+install: build ## install the binary, its man pages, its completion and its units
 	install -D -m 0755 bin/ispctl $(DESTDIR)/usr/sbin/ispctl
+	install -D -m 0644 systemd/ispctl-confirm.service $(DESTDIR)$(UNITS)/ispctl-confirm.service
+	install -d $(DESTDIR)$(UNITS)/multi-user.target.wants
+	ln -sf ../ispctl-confirm.service $(DESTDIR)$(UNITS)/multi-user.target.wants/ispctl-confirm.service
 	go run ./internal/docgen -man $(DESTDIR)/usr/share/man/man1
 	install -d $(DESTDIR)/usr/share/bash-completion/completions
 	bin/ispctl completion bash > $(DESTDIR)/usr/share/bash-completion/completions/ispctl
