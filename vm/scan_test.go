@@ -8,7 +8,7 @@ import (
 
 var documents = []string{
 	`<domain type='qemu'><name>isp-web1</name><metadata><i:vm xmlns:i="https://ispctl.invalid/xmlns/1" installation='isp' id="1" name="web1"/></metadata></domain>`,
-	"<domain type=\"qemu\" >\n  <memory unit='KiB'>65536</memory>\n  <vcpu placement='static' >1</vcpu >\n</domain>\n",
+	"<domain type=\"qemu\" >\n  <memory unit='KiB'>65536</memory>\n  <vcpu placement='static' >1</vcpu>\n</domain>\n",
 	`<domain><os><kernel>/boot/a b</kernel><cmdline>root=/dev/vda quiet</cmdline></os></domain>`,
 	`<domain><devices><disk type='file'><source file='/x'/><target dev='vda'/></disk><interface type='ethernet'><mac address='02:00:00:00:00:01'/></interface></devices></domain>`,
 	`<domain><name>a&amp;b</name></domain>`, `<domain><!-- c --><name>a</name></domain>`, `<?xml version="1.0"?><domain/>`,
