@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -13,14 +14,14 @@ import (
 )
 
 // elsewhere are packages whose tests make network namespaces, and yet do not
-// belong in a machine of these flavours.
+// belong in a machine of these flavours. So are all that need libvirt, which
+// these flavours have not.
 var elsewhere = map[string]string{
-	"ispctl/bench":           "needs libvirt, which these flavours have not",
 	"ispctl/integration":     "boots guests: machines in a machine",
 	"ispctl/integration/lab": "is the lab",
-	"ispctl/internal/docgen": "runs the whole program, with libvirt",
-	"ispctl/vm/libvirtd":     "needs libvirt, which these flavours have not",
 }
+
+const libvirt = "libvirt.org/go/libvirt"
 
 // besides are tests that try a kernel without a network namespace.
 var besides = map[string]string{
@@ -53,31 +54,34 @@ const namespace = "NetNS"
 // tests. Who writes a new one need not say so here: it is found by what it
 // calls.
 func KernelRing(ctx context.Context) ([]Package, error) {
-	out, err := goOutput(ctx, "list", buildTags, "-f",
-		`{{.ImportPath}} {{.Dir}} {{join .GoFiles " "}} {{join .TestGoFiles " "}} {{join .XTestGoFiles " "}}`, "ispctl/...")
+	out, err := goOutput(ctx, "list", buildTags, "-json=ImportPath,Dir,GoFiles,TestGoFiles,XTestGoFiles,TestImports,XTestImports,Deps", "ispctl/...")
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]string{} // by package
-	var helpers []string           // what tests share
-	for line := range strings.Lines(out) {
-		f := strings.Fields(line)
-		for _, name := range f[2:] {
-			if name = filepath.Join(f[1], name); strings.HasSuffix(name, "_test.go") {
-				files[f[0]] = append(files[f[0]], name)
-			} else if strings.HasPrefix(f[0], "ispctl/internal/") && strings.Contains(f[0], "test") {
-				helpers = append(helpers, name)
-			}
+	listed := map[string]listing{}
+	var helpers []string // sources of what tests share
+	for in := json.NewDecoder(strings.NewReader(out)); in.More(); {
+		var l listing
+		if err := in.Decode(&l); err != nil {
+			return nil, fmt.Errorf("go list: %w", err)
+		}
+		listed[l.ImportPath] = l
+		if strings.HasPrefix(l.ImportPath, "ispctl/internal/") && strings.Contains(l.ImportPath, "test") {
+			helpers = append(helpers, l.paths(l.GoFiles)...)
 		}
 	}
 	var packages []Package
-	for pkg, tests := range files {
-		if _, other := elsewhere[pkg]; other {
+	for pkg, l := range listed {
+		// What its tests import may need libvirt though it does not.
+		needsLibvirt := slices.ContainsFunc(slices.Concat([]string{pkg}, l.TestImports, l.XTestImports), func(name string) bool {
+			return slices.Contains(listed[name].Deps, libvirt)
+		})
+		if _, other := elsewhere[pkg]; other || needsLibvirt {
 			continue
 		}
 		run, kernel := besides[pkg]
 		if !kernel {
-			names, err := reaching(namespace, append(tests, helpers...))
+			names, err := reaching(namespace, slices.Concat(l.paths(l.TestGoFiles), l.paths(l.XTestGoFiles), helpers))
 			if err != nil {
 				return nil, err
 			}
@@ -89,6 +93,21 @@ func KernelRing(ctx context.Context) ([]Package, error) {
 	}
 	slices.SortFunc(packages, func(a, b Package) int { return strings.Compare(a.Path, b.Path) })
 	return packages, nil
+}
+
+// listing is what go list says of a package.
+type listing struct {
+	ImportPath, Dir                    string
+	GoFiles, TestGoFiles, XTestGoFiles []string
+	TestImports, XTestImports, Deps    []string
+}
+
+func (l listing) paths(files []string) []string {
+	var paths []string
+	for _, name := range files {
+		paths = append(paths, filepath.Join(l.Dir, name))
+	}
+	return paths
 }
 
 // reaching are the tests in some files that mention a name, or the name of a

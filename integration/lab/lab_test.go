@@ -87,6 +87,11 @@ func TestKernelRing(t *testing.T) {
 			t.Errorf("%s %s is missing", pkg, run)
 		}
 	}
+	for _, pkg := range []string{"ispctl/vm/libvirtd", "ispctl/internal/cli", "ispctl/bench"} {
+		if run, there := have[pkg]; there {
+			t.Errorf("%s %s is there, though it needs libvirt", pkg, run)
+		}
+	}
 	for pkg, run := range have {
 		if elsewhere[pkg] != "" || strings.Contains(run, "LawsOnFake") {
 			t.Errorf("%s %s is there, though it belongs elsewhere", pkg, run)
