@@ -208,7 +208,13 @@ func TestReplacedUnderFlood(t *testing.T) {
 	w.build(t)
 	want, err := firewall.Desired(w.model)
 	check(t, err)
-	again := nft.Diff(want, nft.State{})
+	have, err := w.wall.Observe(t.Context())
+	check(t, err)
+	for key, table := range have {
+		table.Structure += " of another version"
+		have[key] = table
+	}
+	again := nft.Diff(want, have)
 	steal := arp{sender: gatewayAddr, target: gatewayAddr}.frame()
 	fair := ping4(neighbourMAC, webMAC)
 	replaced := make(chan struct{})

@@ -13,11 +13,7 @@ func (k *Kernel) commit(changes []Change) error {
 		var err error
 		switch c.Act {
 		case Replace:
-			// Adding what may be there and deleting it, in one transaction,
-			// is how nft itself says "whatever there was".
-			k.conn.AddTable(table)
-			k.conn.DelTable(table)
-			err = k.create(k.conn.AddTable(table), c.Table)
+			err = k.replace(table, c)
 		case Delete:
 			k.conn.AddTable(table)
 			k.conn.DelTable(table)
@@ -33,8 +29,33 @@ func (k *Kernel) commit(changes []Change) error {
 	return k.conn.Flush()
 }
 
-func (k *Kernel) create(table *nftables.Table, t Table) error {
+func (k *Kernel) replace(table *nftables.Table, c Change) error {
+	if !c.Old.editable() {
+		// Adding what may be there and deleting it, in one transaction, is
+		// how nft itself says "whatever there was".
+		k.conn.AddTable(table)
+		k.conn.DelTable(table)
+		return k.create(k.conn.AddTable(table), c)
+	}
+	k.conn.FlushTable(table) // of rules
+	for _, chain := range c.gone() {
+		k.conn.DelChain(kernelChain(table, chain))
+	}
+	for _, s := range c.Old.sets {
+		if !s.anonymous && !c.keeps(s) {
+			k.conn.DelSet(kernelSet(table, s))
+		}
+	}
+	return k.create(table, c)
+}
+
+// create makes the sets and chains that are not there yet, and the rules.
+func (k *Kernel) create(table *nftables.Table, c Change) error {
+	t := c.Table
 	for _, s := range t.sets {
+		if c.keeps(s) {
+			continue
+		}
 		if err := k.conn.AddSet(kernelSet(table, s), nil); err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ const (
 type Change struct {
 	Act   Act
 	Table Table
+	Old   Table // of Replace: what is there, to be replaced in place; zero: whatever it is
 	Set   Set
 	Elems []Elem
 }
@@ -48,18 +49,57 @@ func (c Change) String() string {
 	case Delete:
 		return "nft delete table " + c.Table.key()
 	default:
-		return "nft -f - <<'EOF'\n" + c.Table.Script() + "EOF"
+		return "nft -f - <<'EOF'\n" + c.script() + "EOF"
 	}
 }
 
 // keysOnly is the set without its values: deletion goes by key.
 func (s Set) keysOnly() Set { s.Value = nil; return s }
 
+// script is a replacement in the syntax of `nft -f`.
+func (c Change) script() string {
+	if !c.Old.editable() {
+		return c.Table.Script()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "flush table %s\n", c.Table.key())
+	for _, chain := range c.gone() {
+		fmt.Fprintf(&b, "delete chain %s %s\n", c.Table.key(), chain.Name)
+	}
+	for _, s := range c.Old.sets {
+		if !s.anonymous && !c.keeps(s) {
+			fmt.Fprintf(&b, "delete %s %s %s\n", s.kind(), c.Table.key(), s.Name)
+		}
+	}
+	return b.String() + c.Table.declare()
+}
+
+// keeps reports whether a set stays with what packets put into it.
+func (c Change) keeps(s Set) bool {
+	same := func(o Set) bool { return s.Dynamic && o.schema() == s.schema() }
+	return slices.ContainsFunc(c.Old.sets, same) && slices.ContainsFunc(c.Table.sets, same) && c.Old.editable()
+}
+
+// gone are the old chains that the new table does not have, or has elsewhere.
+func (c Change) gone() []Chain {
+	var gone []Chain
+	for _, old := range c.Old.chains {
+		if !slices.ContainsFunc(c.Table.chains, old.sameAs) {
+			gone = append(gone, old)
+		}
+	}
+	return gone
+}
+
 // Script is a wanted table in the syntax of `nft -f`: it replaces whatever
 // table of that name there is, in one transaction.
 func (t Table) Script() string {
+	return fmt.Sprintf("add table %s\ndelete table %s\n%s", t.key(), t.key(), t.declare())
+}
+
+func (t Table) declare() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "add table %s\ndelete table %s\ntable %s {\n", t.key(), t.key(), t.key())
+	fmt.Fprintf(&b, "table %s {\n", t.key())
 	for _, s := range t.sets {
 		schema := strings.TrimSuffix(s.script(), " }")
 		if elems := sorted(t.Elements[s.Name]); len(elems) > 0 {
@@ -88,7 +128,7 @@ func Diff(want, have State) []Change {
 		w := want[key]
 		h, there := have[key]
 		if !there || h.Structure != w.Structure {
-			changes = append(changes, Change{Act: Replace, Table: w})
+			changes = append(changes, Change{Act: Replace, Table: w, Old: h})
 			continue
 		}
 		for _, set := range w.sets {

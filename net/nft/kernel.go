@@ -67,17 +67,20 @@ func (k *Kernel) Apply(_ context.Context, changes []Change) error {
 		return nil
 	}
 	err := k.commit(changes)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENOBUFS) {
-		// Somebody was here since we looked: an element to be taken out is
-		// gone, or one to be put in is there with another value. Or the
-		// kernel's answer was lost, and the change may have been made. Look,
-		// and do what is left.
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOBUFS) {
+		// Somebody was here since we looked: what was to be taken out is gone
+		// or in use, or what was to be put in is there with another value. Or
+		// the kernel's answer was lost, and the change may have been made.
+		// Look, and do what is left.
 		have, observeErr := k.observe()
 		if observeErr != nil {
 			return errors.Join(err, observeErr)
 		}
 		if changes = Diff(after(have, changes), have); len(changes) == 0 {
 			return nil
+		}
+		for i := range changes {
+			changes[i].Old = Table{} // what replaces all of it is never refused
 		}
 		err = k.commit(changes)
 	}

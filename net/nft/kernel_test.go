@@ -263,3 +263,71 @@ func TestUnreadable(t *testing.T) {
 	apply(t, k, want)
 	same(t, want, observe(t, k))
 }
+
+// TestReplacedInPlace goes from one structure to another: chains that stay,
+// move, come and go, and sets of the same name and another type. By netlink and
+// by its text it is the same.
+func TestReplacedInPlace(t *testing.T) {
+	other := nft.NewTable(nft.Inet, table, []nft.Set{
+		{Name: "links", Key: []nft.Type{nft.TypeIPv4}},
+		{Name: "ports", Key: []nft.Type{nft.TypeService}},
+	}, []nft.Chain{
+		{
+			Name: "input", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: 10},
+			Rules: []nft.Rule{nft.NewRule("by address", nft.FromIPv4(), nft.In("links", nft.IPSource), nft.Accept())},
+		},
+		{Name: "forward", Hook: &nft.Hook{Type: "filter", Hook: "forward", Drop: true}},
+		{Name: "aside", Rules: []nft.Rule{nft.NewRule("jumped to by nobody", nft.Drop())}},
+	})
+	other.Add("ports", nft.Elem{Key: nft.Join(nft.Service(80))})
+	moved := nft.NewTable(nft.Inet, table, []nft.Set{{Name: "links", Key: []nft.Type{nft.TypeIPv4}}}, []nft.Chain{
+		{Name: "input", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: 11}},
+		{Name: "aside", Hook: &nft.Hook{Type: "filter", Hook: "output"}},
+	})
+	first := sample()
+	first.Add("ports", port(80, "10.0.0.80"))
+	tables := []nft.Table{first, other, moved, other, first}
+	k := open(t)
+	for _, want := range tables {
+		changes := nft.Diff(nft.NewState(want), observe(t, k))
+		for range 2 { // the second time it is there already
+			if err := k.Apply(t.Context(), changes); err != nil {
+				t.Fatal(err)
+			}
+			same(t, nft.NewState(want), observe(t, k))
+		}
+	}
+	for _, want := range tables[1:] {
+		for _, c := range nft.Diff(nft.NewState(want), observe(t, k)) {
+			script, _ := strings.CutPrefix(c.String(), "nft -f - <<'EOF'\n")
+			byHand(t, strings.TrimSuffix(script, "EOF"))
+		}
+		same(t, nft.NewState(want), observe(t, k))
+	}
+}
+
+// TestCountsStay: a table whose rules change keeps what packets put into its
+// dynamic sets.
+func TestCountsStay(t *testing.T) {
+	k := open(t)
+	apply(t, k, nft.NewState(sample()))
+	testkit.Sh(t, "ping", "-c", "1", "127.0.0.1")
+	key := nft.Join(nft.Addr(netip.MustParseAddr("127.0.0.1")))
+	counted := func() uint64 {
+		counts, err := k.Counts(t.Context(), nft.Inet, table, "seen")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return counts[key].Packets
+	}
+	before := counted()
+	if before == 0 {
+		t.Fatal("nothing was counted")
+	}
+	byHand(t, "insert rule inet ispctl-test input accept; add set inet ispctl-test links2 { type ifname; }")
+	apply(t, k, nft.NewState(sample()))
+	same(t, nft.NewState(sample()), observe(t, k))
+	if n := counted(); n != before {
+		t.Errorf("%d packets were counted, %d before", n, before)
+	}
+}

@@ -74,7 +74,8 @@ func (k *Kernel) read(family Family, kt *nftables.Table) (Table, error) {
 	t := Table{Family: family, Name: kt.Name, Elements: map[string]Elems{}}
 	var lines []string
 	if kt.Flags != 0 {
-		// A dormant table (1) has all its rules and lets everything pass.
+		// A dormant table (1) has all its rules and lets everything pass. Its
+		// chains stand on no hook, so there is nothing to be gentle with.
 		lines = append(lines, fmt.Sprintf("flags 0x%x", uint32(kt.Flags)))
 	}
 	sets, err := k.conn.GetSets(kt)
@@ -111,7 +112,11 @@ func (k *Kernel) read(family Family, kt *nftables.Table) (Table, error) {
 		for i, r := range rules {
 			comments[i], _ = userdata.GetString(r.UserData, userdata.TypeComment)
 		}
-		lines = append(lines, Chain{Name: kc.Name, Hook: hookOf(kc)}.structure(comments))
+		chain := Chain{Name: kc.Name, Hook: hookOf(kc)}
+		lines = append(lines, chain.structure(comments))
+		if kt.Flags == 0 {
+			t.chains = append(t.chains, chain)
+		}
 	}
 	t.Structure = canonical(lines)
 	return t, nil
@@ -120,7 +125,7 @@ func (k *Kernel) read(family Family, kt *nftables.Table) (Table, error) {
 func setOf(ks *nftables.Set) Set {
 	set := Set{
 		Name: ks.Name, Key: typesOf(ks.KeyType), Interval: ks.Interval,
-		Dynamic: ks.Dynamic, Size: ks.Size, Timeout: ks.Timeout,
+		Dynamic: ks.Dynamic, Size: ks.Size, Timeout: ks.Timeout, anonymous: ks.Anonymous,
 	}
 	if ks.IsMap {
 		set.Value = typesOf(ks.DataType)

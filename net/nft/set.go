@@ -23,14 +23,16 @@ type Set struct {
 	Dynamic bool
 	Size    uint32        // of a dynamic set: the most elements
 	Timeout time.Duration // of a dynamic set: how long an element stays that no packet meets
+
+	anonymous bool // somebody's; it goes with the rule it is in
 }
 
 func (s Set) schema() string { return s.declare("type " + typeText(s.Key)) }
 
 func (s Set) declare(keys string) string {
-	line := "set " + s.Name + " { " + keys
+	line := s.kind() + " " + s.Name + " { " + keys
 	if len(s.Value) > 0 {
-		line = "map " + s.Name + " { " + keys + " : " + typeText(s.Value)
+		line += " : " + typeText(s.Value)
 	}
 	if s.Size > 0 {
 		line += fmt.Sprintf("; size %d", s.Size)
@@ -42,6 +44,14 @@ func (s Set) declare(keys string) string {
 		line += fmt.Sprintf("; timeout %ds", int64(s.Timeout.Seconds()))
 	}
 	return line + "; }"
+}
+
+// kind is what nft(8) calls it.
+func (s Set) kind() string {
+	if len(s.Value) > 0 {
+		return "map"
+	}
+	return "set"
 }
 
 func (s Set) flags() []string {
