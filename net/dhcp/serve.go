@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -56,6 +57,13 @@ func (k *Kernel) start(ctx context.Context, s Server, lock *os.File) error {
 	only := servers(all[s.Zone])
 	if len(only) != 1 {
 		return fmt.Errorf("%d processes run after one was started", len(only))
+	}
+	listening, err := k.listening()
+	if err != nil {
+		return err
+	}
+	if have := socketsOf(only[0].PID, listening); !slices.Equal(have, s.Sockets) {
+		return fmt.Errorf("listens on %v, not on %v", have, s.Sockets)
 	}
 	return k.write(record{Zone: s.Zone, Process: only[0].identity, Hosts: s.Hosts})
 }
@@ -106,30 +114,43 @@ func putHosts(s Server) error {
 	return nil
 }
 
-// run starts dnsmasq, which returns when its daemon serves, or says why it does
-// not.
+// run starts dnsmasq. One that was killed gives its sockets up only after it is
+// no longer seen, so a socket that nobody holds is waited for.
 func (k *Kernel) run(ctx context.Context, s Server, lock *os.File) error {
 	program, err := lookPath("dnsmasq")
 	if err != nil {
 		return &ispctl.Error{Kind: ispctl.Failed, Cause: "is not installed", Next: "install it: apt install dnsmasq-base"}
 	}
+	const wait, pause = time.Second, 10 * time.Millisecond
+	for until := time.Now().Add(wait); ; time.Sleep(pause) {
+		said, err := execute(ctx, program, s, lock)
+		if err == nil {
+			return nil
+		}
+		if taken := k.inTheWay(s); taken != nil {
+			return taken
+		}
+		if !strings.Contains(strings.ToLower(said), unix.EADDRINUSE.Error()) || time.Now().After(until) {
+			return fmt.Errorf("%w: %s", err, said)
+		}
+	}
+}
+
+// execute runs dnsmasq, which returns when its daemon serves, or says why it
+// does not.
+func execute(ctx context.Context, program string, s Server, lock *os.File) (said string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var said bytes.Buffer
+	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Args = arguments(s.Dir, digest(s.Config))
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	cmd.Stderr = &said
+	cmd.Stderr = &out
 	cmd.ExtraFiles = []*os.File{lock} // see Kernel.lock
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = time.Second
-	if err = cmd.Run(); err == nil {
-		return nil
-	}
-	if taken := k.inTheWay(s); taken != nil {
-		return taken
-	}
-	return fmt.Errorf("%w: %s", err, strings.TrimSpace(strings.ReplaceAll(said.String(), "\n", " ")))
+	err = cmd.Run()
+	return strings.TrimSpace(strings.ReplaceAll(out.String(), "\n", " ")), err
 }
 
 // lookPath looks where Debian has it as well: the PATH of an ordinary user,

@@ -84,7 +84,8 @@ func inodes(pid int) []uint32 {
 	return all
 }
 
-// inTheWay says who has a socket that a server needs, or nil.
+// inTheWay says who has a socket that a server needs, or nil. Of a process that
+// is about to end there is only the socket left: nobody has that one.
 func (k *Kernel) inTheWay(s Server) error {
 	for _, ask := range []func(uint8) ([]*netlink.Socket, error){k.nl.SocketDiagUDP, k.nl.SocketDiagTCP} {
 		for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
@@ -96,9 +97,12 @@ func (k *Kernel) inTheWay(s Server) error {
 				addr, _ := netip.AddrFromSlice(one.ID.Source)
 				addr = addr.Unmap()
 				for _, want := range s.Sockets {
-					if one.ID.SourcePort == want.Port && one.ID.DestinationPort == 0 && (addr.IsUnspecified() || addr == want.Addr) {
+					if one.ID.SourcePort != want.Port || one.ID.DestinationPort != 0 || !addr.IsUnspecified() && addr != want.Addr {
+						continue
+					}
+					if who := holder(one.INode); who != "" {
 						return &ispctl.Error{
-							Kind: ispctl.Conflict, Object: fmt.Sprintf("port %d of %s", want.Port, want.Addr), Cause: "is taken by " + holder(one.INode),
+							Kind: ispctl.Conflict, Object: fmt.Sprintf("port %d of %s", want.Port, want.Addr), Cause: "is taken by " + who,
 							Next: "end it, or keep it off the bridges of zones; then: ispctl converge",
 						}
 					}
@@ -109,11 +113,11 @@ func (k *Kernel) inTheWay(s Server) error {
 	return nil
 }
 
-// holder names the process that has a socket.
+// holder names the process that has a socket, if any.
 func holder(inode uint32) string {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return "another process"
+		return ""
 	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -125,7 +129,7 @@ func holder(inode uint32) string {
 			return fmt.Sprintf("%s (process %d)", strings.TrimSpace(string(name)), pid)
 		}
 	}
-	return "another process"
+	return ""
 }
 
 // whole repeats a dump that the kernel says was interrupted by a change.
