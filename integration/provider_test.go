@@ -128,7 +128,7 @@ func promises(t *testing.T, w *world) {
 	var z operations.ZoneView
 	w.show(&z, "zone", "show", "dmz")
 	want := operations.ZoneView{
-		Name: "dmz", Bridge: "isp-dmz", Prefix: "10.10.0.0/24", Gateway: "10.10.0.1", SNAT: external, Egress: true, VMs: z.VMs,
+		Name: "dmz", Bridge: "isp-dmz", Prefix: "10.10.0.0/24", Gateway: "10.10.0.1", SNAT: external, Egress: true, MTU: 1500, VMs: z.VMs,
 	}
 	if diff := cmp.Diff(want, z); diff != "" || len(z.VMs) != 1 {
 		t.Errorf("zone show (-want +got):\n%s", diff)

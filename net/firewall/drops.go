@@ -14,9 +14,11 @@ import (
 // drops is the one set of the table that counts what the other one drops.
 const drops = "drops"
 
-// A guest can put in no more elements than there are reasons. An element that
-// counted nothing for a quarter of a year goes, so that the set does not fill
-// with the taps of guests that are no more.
+// What comes by a tap of no guest is not counted by tap: there is nobody to
+// tell, and a guest that is being destroyed would leave its last frames behind.
+//
+// A guest can put in no more elements than there are reasons, and they go with
+// it. One that counted nothing for a quarter of a year goes anyhow.
 const (
 	dropsSize    = 1 << 18
 	dropsTimeout = 90 * 24 * time.Hour
@@ -25,13 +27,20 @@ const (
 // dropTable is a table of its own: replacing the rules loses no count.
 func dropTable(m *ispctl.Model) nft.Table {
 	ours := m.Installation.LinkPattern()
-	counting := []nft.Rule{rule("by tap and reason", isCondemned(ours), nft.CountIn(drops, nft.InLink, nft.MarkSeen))}
-	return nft.NewTable(nft.Bridge, dropTableName(m.Installation), []nft.Set{
+	counting := []nft.Rule{rule("by tap and reason", isCondemned(ours), nft.MarkSeen.Not(nft.Mark(condemned|unknownTap)), nft.CountIn(drops, nft.InLink, nft.MarkSeen))}
+	t := nft.NewTable(nft.Bridge, dropTableName(m.Installation), []nft.Set{
 		{Name: drops, Key: []nft.Type{nft.TypeIfname, nft.TypeMark}, Dynamic: true, Size: dropsSize, Timeout: dropsTimeout},
 	}, []nft.Chain{
 		{Name: "count", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: countPriority}, Rules: counting},
 		{Name: "count-reserved", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: countPriority}, Rules: counting},
 	})
+	t.Keep(drops, nft.Ifname("")) // no tap's: the set has an owner even when there is no guest
+	for _, vm := range m.Guests() {
+		for _, nic := range vm.NICs {
+			t.Keep(drops, nft.Ifname(nic.Tap))
+		}
+	}
+	return t
 }
 
 func dropTableName(i ispctl.Installation) string { return nft.Part(i.Table(Layer), drops) }

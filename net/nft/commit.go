@@ -21,12 +21,25 @@ func (k *Kernel) commit(changes []Change) error {
 			err = k.conn.SetAddElements(kernelSet(table, c.Set), encode(c.Set, c.Elems))
 		case DelElements:
 			err = k.conn.SetDeleteElements(kernelSet(table, c.Set), encode(c.Set.keysOnly(), c.Elems))
+		case Forget:
+			err = k.forget(table, c)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return k.conn.Flush()
+}
+
+// forget looks again: packets may have put in more since it was observed.
+func (k *Kernel) forget(table *nftables.Table, c Change) error {
+	set := kernelSet(table, c.Set)
+	elems, err := k.conn.GetSetElements(set)
+	if err != nil {
+		return err
+	}
+	left := leftOver(c.Set, c.Table.keep[c.Set.Name], decode(c.Set, elems))
+	return k.conn.SetDeleteElements(set, encode(c.Set.keysOnly(), left))
 }
 
 func (k *Kernel) replace(table *nftables.Table, c Change) error {

@@ -17,6 +17,7 @@ const (
 	Replace     Act = iota // put the whole table in place of what is there
 	DelElements            // take elements out of a set
 	AddElements            // put elements into a set
+	Forget                 // take out of a dynamic set what nobody is left for
 	Delete                 // the table is left over
 )
 
@@ -33,7 +34,7 @@ type Change struct {
 // Kind is Prune for a table that is left over and Ensure for all else:
 // elements are what rules mean, not objects of their own.
 func (c Change) Kind() converge.Kind {
-	if c.Act == Delete {
+	if c.Act == Delete || c.Act == Forget {
 		return converge.Prune
 	}
 	return converge.Ensure
@@ -42,7 +43,7 @@ func (c Change) Kind() converge.Kind {
 // String is the nft(8) command.
 func (c Change) String() string {
 	switch c.Act {
-	case DelElements:
+	case DelElements, Forget:
 		return fmt.Sprintf("nft delete element %s %s { %s }", c.Table.key(), c.Set.Name, c.Set.keysOnly().texts(c.Elems))
 	case AddElements:
 		return fmt.Sprintf("nft add element %s %s { %s }", c.Table.key(), c.Set.Name, c.Set.texts(c.Elems))
@@ -139,6 +140,9 @@ func Diff(want, have State) []Change {
 			if len(add) > 0 {
 				changes = append(changes, Change{Act: AddElements, Table: w, Set: set, Elems: add})
 			}
+			if left := leftOver(set, w.keep[set.Name], h.packed[set.Name]); len(left) > 0 {
+				changes = append(changes, Change{Act: Forget, Table: w, Set: set, Elems: left})
+			}
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(have)) {
@@ -147,6 +151,21 @@ func Diff(want, have State) []Change {
 		}
 	}
 	return changes
+}
+
+// leftOver are the elements of a dynamic set that are of no more use.
+func leftOver(set Set, keep map[string]bool, packed Elems) []Elem {
+	if len(keep) == 0 {
+		return nil
+	}
+	some := Elems{}
+	first := int(set.Key[0].datatype.Bytes)
+	for key, e := range packed {
+		if len(key) >= first && !keep[key[:first]] {
+			some[key] = e
+		}
+	}
+	return sorted(some)
 }
 
 // diffElems compares by key and by what the key stands for: an element that

@@ -77,7 +77,7 @@ func (s State) apply(c Change) error {
 		return errors.New("no such set")
 	}
 	for _, e := range c.Elems {
-		if c.Act == DelElements {
+		if c.Act == DelElements || c.Act == Forget {
 			delete(elems, e.Key)
 			continue
 		}

@@ -58,7 +58,7 @@ func (k *Kernel) look() (State, error) {
 		if err != nil {
 			// Somebody put a thing into our table that the library cannot
 			// decode. To fail here would let it stay for ever.
-			t = Table{Family: family, Name: kt.Name, Structure: "unreadable: " + err.Error(), Elements: map[string]Elems{}}
+			t = Table{Family: family, Name: kt.Name, Structure: "unreadable: " + err.Error(), Elements: map[string]Elems{}, packed: map[string]Elems{}}
 		}
 		s[t.key()] = t
 	}
@@ -71,7 +71,7 @@ var families = map[nftables.TableFamily]Family{
 }
 
 func (k *Kernel) read(family Family, kt *nftables.Table) (Table, error) {
-	t := Table{Family: family, Name: kt.Name, Elements: map[string]Elems{}}
+	t := Table{Family: family, Name: kt.Name, Elements: map[string]Elems{}, packed: map[string]Elems{}}
 	var lines []string
 	if kt.Flags != 0 {
 		// A dormant table (1) has all its rules and lets everything pass. Its
@@ -87,12 +87,13 @@ func (k *Kernel) read(family Family, kt *nftables.Table) (Table, error) {
 		t.sets = append(t.sets, set)
 		t.Elements[set.Name] = Elems{}
 		lines = append(lines, set.schema())
-		if set.Dynamic {
-			continue
-		}
 		elems, err := k.conn.GetSetElements(ks)
 		if err != nil {
 			return t, fmt.Errorf("list elements of %s: %w", ks.Name, err)
+		}
+		if set.Dynamic {
+			t.packed[set.Name] = decode(set, elems)
+			continue
 		}
 		t.Elements[set.Name] = decode(set, elems)
 	}

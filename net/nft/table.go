@@ -47,6 +47,8 @@ type Table struct {
 
 	chains []Chain
 	sets   []Set
+	keep   map[string]map[string]bool // of a wanted table: by dynamic set, the first fields of use
+	packed map[string]Elems           // of an observed one: by dynamic set, what packets put in
 }
 
 // Equal compares what can be observed.
@@ -57,7 +59,7 @@ func (t Table) Equal(o Table) bool {
 
 // NewTable makes a wanted table. Elements may name only sets of the table.
 func NewTable(family Family, name string, sets []Set, chains []Chain) Table {
-	t := Table{Family: family, Name: name, sets: sets, chains: chains, Elements: map[string]Elems{}}
+	t := Table{Family: family, Name: name, sets: sets, chains: chains, Elements: map[string]Elems{}, keep: map[string]map[string]bool{}}
 	var lines []string
 	for _, s := range sets {
 		t.Elements[s.Name] = Elems{}
@@ -82,6 +84,16 @@ func (t Table) Add(set string, e Elem) {
 		panic("nft: table " + t.Name + " has no set " + set)
 	}
 	elems[e.Key] = e
+}
+
+// Keep says that elements of a dynamic set whose first field is this one are
+// still of use. Those of others go with the next pass: what they counted is
+// nobody's any more. A set of which nothing is said keeps all.
+func (t Table) Keep(set string, first Field) {
+	if t.keep[set] == nil {
+		t.keep[set] = map[string]bool{}
+	}
+	t.keep[set][string(first)] = true
 }
 
 // editable reports whether the rules of an observed table can be replaced while
