@@ -443,6 +443,12 @@ func TestOwnConnection(t *testing.T) {
 	if !c.open() || c.pending().Pending {
 		t.Error("it was done all the same")
 	}
+	// What leaves the connection alone is made; it is tried with a packet first.
+	harmless := c.command("zone", "create", "lab", "--prefix", "10.30.0.0/24")
+	harmless.Env = append(harmless.Env, fmt.Sprintf("SSH_CONNECTION=%s 40000 %s 22", gateway, host))
+	if out, err := harmless.CombinedOutput(); err != nil || strings.Contains(string(out), "could not be tried") {
+		t.Errorf("%v: %s", err, out)
+	}
 	cmd := c.command(append(c.closing(time.Minute), "--force")...)
 	cmd.Env = append(cmd.Env, fmt.Sprintf("SSH_CONNECTION=%s 40000 %s 22", gateway, host))
 	if out, err := cmd.CombinedOutput(); err != nil || c.open() {

@@ -94,7 +94,7 @@ func (p *Provider) arm(ctx context.Context, o Options, e state.Entry, after *isp
 	if err != nil {
 		return nil, err
 	}
-	if why := Cuts(before, after, p.Caller); why != "" && !o.Force {
+	if why := p.cutsCaller(ctx, before, after); why != "" && !o.Force {
 		return nil, &ispctl.Error{
 			Kind: ispctl.Conflict, Object: "your own connection " + p.Caller.String(), Cause: "would be cut off: " + why, Next: "if that is meant: --force",
 		}

@@ -306,6 +306,12 @@ func TestNotArmed(t *testing.T) {
 		{"the caller is cut off", func(w *world, _ *fakeGuards) { w.Caller = connection("198.51.100.7:4000", "203.0.113.2:22") }, minute, "init", ispctl.Conflict, "your own connection 198.51.100.7:4000 -> 203.0.113.2:22: would be cut off: "},
 		{"the caller is cut off for good", func(w *world, _ *fakeGuards) { w.Caller = connection("198.51.100.7:4000", "203.0.113.2:22") }, options{}, "init", ispctl.Conflict, "if that is meant: --force"},
 		{"and told so beforehand", func(w *world, _ *fakeGuards) { w.Caller = connection("198.51.100.7:4000", "203.0.113.2:22") }, options{DryRun: true}, "init", ispctl.Conflict, "would be cut off: "},
+		{"packets do not come through", func(w *world, _ *fakeGuards) {
+			w.Caller = connection("198.51.100.7:4000", "203.0.113.2:22")
+			w.Rehearse = func(_ context.Context, m *ispctl.Model, _, _ netip.AddrPort) (bool, error) {
+				return len(m.Zones) == 2, nil
+			}
+		}, minute, "zone create", ispctl.Conflict, "one like it, opened at these walls in a scratch namespace, got no answer"},
 		{"the way back is damaged", func(w *world, _ *fakeGuards) { w.damage() }, options{}, "zone create", ispctl.Failed, "is damaged"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -337,6 +343,19 @@ func TestNotArmed(t *testing.T) {
 		w.Caller = connection("198.51.100.7:4000", "203.0.113.2:22")
 		w.ok(wallChanges["init"](t.Context(), w, options{Force: true}))
 	})
+	for name, rehearse := range map[string]operations.Rehearsal{
+		"packets come through":         func(context.Context, *ispctl.Model, netip.AddrPort, netip.AddrPort) (bool, error) { return true, nil },
+		"packets did not come through": func(context.Context, *ispctl.Model, netip.AddrPort, netip.AddrPort) (bool, error) { return false, nil },
+		"no packet could be sent at all": func(context.Context, *ispctl.Model, netip.AddrPort, netip.AddrPort) (bool, error) {
+			return false, os.ErrPermission
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, _, _ := guarded(t)
+			w.Caller, w.Rehearse = connection("198.51.100.7:4000", "203.0.113.2:22"), rehearse
+			w.ok(wallChanges["zone create"](t.Context(), w, minute))
+		})
+	}
 	t.Run("nothing to change", func(t *testing.T) {
 		w, _, _ := guarded(t)
 		if r := w.ok(w.AllowPolicy(t.Context(), spec25, minute)); r.Pending != nil {

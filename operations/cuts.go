@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -93,6 +94,37 @@ func refusesZone(m *ispctl.Model, z ispctl.Zone, c Connection) string {
 		return ""
 	}
 	return fmt.Sprintf("no policy would let zone %q reach the host by %s", z.Name, opening)
+}
+
+// Rehearsal tries, with packets, whether a connection from client to server by
+// the uplink comes through the walls of a model.
+type Rehearsal func(ctx context.Context, m *ispctl.Model, client, server netip.AddrPort) (bool, error)
+
+// cutsCaller asks the model first, which can say why, and then the walls
+// themselves, built from it where they harm nobody.
+func (p *Provider) cutsCaller(ctx context.Context, before, after *ispctl.Model) string {
+	c := p.Caller
+	if why := Cuts(before, after, c); why != "" || p.Rehearse == nil || !c.known() || !arrives(after, c) || c.Server.Addr().IsLinkLocalUnicast() {
+		return why
+	}
+	if _, inside := zoneOf(after, c.Client.Addr()); inside {
+		return ""
+	}
+	through, err := p.Rehearse(ctx, after, c.Client, c.Server)
+	if err == nil && !through && arrives(before, c) {
+		// Walls that did not let it through before are not this change's.
+		var was bool
+		was, err = p.Rehearse(ctx, before, c.Client, c.Server)
+		through = !was
+	}
+	if err != nil {
+		p.progress(Progress{Phase: "rehearse", Text: "your own connection could not be tried: " + err.Error()})
+		return ""
+	}
+	if through {
+		return ""
+	}
+	return "one like it, opened at these walls in a scratch namespace, got no answer"
 }
 
 func zoneOf(m *ispctl.Model, a netip.Addr) (ispctl.Zone, bool) {

@@ -13,6 +13,7 @@ import (
 	"ispctl"
 	"ispctl/images"
 	"ispctl/internal/config"
+	"ispctl/internal/rehearse"
 	"ispctl/operations"
 	"ispctl/state"
 	"ispctl/templates"
@@ -175,7 +176,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	}
 	a.later(closeLayers)
 	p.Layers = layers
-	p.Guards, p.Caller = a.guards(), caller()
+	p.Guards, p.Caller, p.Rehearse = a.guards(), caller(), rehearse.Through
 	return p, nil
 }
 
