@@ -40,9 +40,7 @@ var slow = map[string][]string{
 func Fast(packages []Package) []Package {
 	packages = slices.Clone(packages)
 	for i, p := range packages {
-		for _, name := range slow[p.Path] {
-			packages[i].Skip = append(packages[i].Skip, name)
-		}
+		packages[i].Skip = append(slices.Clone(p.Skip), slow[p.Path]...)
 	}
 	return packages
 }
