@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vishvananda/netlink"
+
 	"ispctl/operations"
 )
 
@@ -59,19 +61,16 @@ func parent(pid int) int {
 	return 0
 }
 
-// holder is the interface that has an address; empty if none has.
+// holder is the interface that has an address; empty if none has. It takes one
+// dump of all addresses: net.Interface.Addrs would take one for each tap.
 func holder(a netip.Addr) string {
-	all, err := net.Interfaces()
+	all, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return ""
 	}
-	for _, i := range all {
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue
-		}
-		for _, one := range addrs {
-			if p, err := netip.ParsePrefix(one.String()); err == nil && p.Addr().Unmap() == a {
+	for _, one := range all {
+		if ip, ok := netip.AddrFromSlice(one.IP); ok && ip.Unmap() == a {
+			if i, err := net.InterfaceByIndex(one.LinkIndex); err == nil {
 				return i.Name
 			}
 		}
