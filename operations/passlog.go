@@ -8,7 +8,7 @@ import (
 
 // phaseOf is what the work of a layer means to someone who waits for a VM.
 var phaseOf = map[string]string{
-	"disks": "disk", "bridge": "network", "firewall": "network", "nat": "network", "route": "network", "domains": "boot",
+	"disks": "disk", "bridge": "network", "firewall": "network", "nat": "network", "route": "network", "dhcp": "network", "domains": "boot",
 }
 
 // passLog follows one pass: it tells of each layer as it ends, and keeps when

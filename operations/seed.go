@@ -34,9 +34,11 @@ func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error)
 			if err != nil {
 				return images.Seed{}, err
 			}
-			in.NICs = append(in.NICs, templates.NICInput{
-				MAC: nic.MAC, Addr: netip.PrefixFrom(nic.Addr, zone.Prefix.Bits()), Gateway: zone.Gateway(),
-			})
+			told := templates.NICInput{MAC: nic.MAC, Addr: netip.PrefixFrom(nic.Addr, zone.Prefix.Bits()), Gateway: zone.Gateway()}
+			if zone.DNS {
+				told.DNS = []netip.Addr{zone.Gateway()}
+			}
+			in.NICs = append(in.NICs, told)
 		}
 		all, err := digesters()
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"ispctl/converge"
 	"ispctl/images"
 	"ispctl/net/bridge"
+	"ispctl/net/dhcp"
 	"ispctl/net/firewall"
 	"ispctl/net/nat"
 	"ispctl/net/nft"
@@ -27,12 +28,14 @@ func Layers(
 	wall, errWall := nft.Open(inst.Table(firewall.Layer))
 	translation, errNAT := nft.Open(inst.Table(nat.Layer))
 	routes, errRoutes := route.Open()
-	if err := errors.Join(errLinks, errWall, errNAT, errRoutes); err != nil {
+	servers, errServers := dhcp.Open(inst, paths)
+	if err := errors.Join(errLinks, errWall, errNAT, errRoutes, errServers); err != nil {
 		return nil, nil, err
 	}
 	closeAll = func() error {
 		links.Close()
 		routes.Close()
+		servers.Close()
 		return errors.Join(wall.Close(), translation.Close())
 	}
 	return []converge.Layer{
@@ -41,6 +44,7 @@ func Layers(
 		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),
+		converge.NewLayer(dhcp.Layer, dhcp.Desired, dhcp.Diff, servers),
 		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
 	}, closeAll, nil
 }

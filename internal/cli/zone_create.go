@@ -18,7 +18,7 @@ func (a *app) zoneCreate() *cobra.Command {
 		Use:   "create NAME --prefix A/LEN",
 		Short: "Make a zone: a bridge with a gateway, closed to every other zone",
 		Example: `  ispctl zone create dmz --prefix 10.10.0.0/24 --snat 203.0.113.10
-  ispctl zone create mail --prefix 10.20.0.0/24
+  ispctl zone create mail --prefix 10.20.0.0/24 --dhcp --dns
   ispctl zone create lab --prefix 10.30.0.0/24 --egress --dry-run`,
 		Args: args(1, "the name of a zone"), ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, given []string) error {
@@ -53,6 +53,8 @@ func (a *app) zoneCreate() *cobra.Command {
 	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
 	c.Flags().BoolVar(&z.Isolated, "isolated", false, "guests of the zone do not see each other")
 	c.Flags().IntVar(&z.MTU, "mtu", 0, "MTU of the zone in bytes; 0 is 1500")
+	c.Flags().BoolVar(&z.DHCP, "dhcp", false, "tell guests their address by DHCP, beside the seed")
+	c.Flags().BoolVar(&z.DNS, "dns", false, "answer names at the gateway: VM.ZONE.internal, and with egress those of the Internet")
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
 	wallFlags(c, &o)
