@@ -101,15 +101,13 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 	return h.remove(dom, c.Domain.Name)
 }
 
-// define writes a persistent definition. libvirt checks it against its schema.
+// define writes a persistent definition.
 func (h *Hypervisor) define(conn *libvirt.Connect, d vm.Domain) error {
 	xml, err := vm.Render(d, h.inst.Prefix)
 	if err != nil {
 		return err
 	}
-	h.defining.Lock()
-	dom, err := conn.DomainDefineXMLFlags(xml, libvirt.DOMAIN_DEFINE_VALIDATE)
-	h.defining.Unlock()
+	dom, err := h.schema.define(conn, xml)
 	if err == nil {
 		return dom.Free()
 	}

@@ -35,9 +35,7 @@ type Hypervisor struct {
 
 	undoShort func() error // of the embedded driver's root; nil: it never had one
 
-	// Drivers that live in this process validate in it, and libxml2 races with
-	// itself for the tables of its schema types.
-	defining sync.Mutex
+	schema schema
 }
 
 var _ converge.Target[vm.State, vm.Change] = (*Hypervisor)(nil)
