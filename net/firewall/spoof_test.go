@@ -226,6 +226,7 @@ func TestReplacedUnderFlood(t *testing.T) {
 			}
 		}
 	}()
+	defer func() { <-replaced }()
 	sent := 0
 	for w.drain(); ; sent++ {
 		for range 20 {

@@ -2,10 +2,13 @@ package nft_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"testing"
 
+	"ispctl/internal/testkit"
 	"ispctl/net/nft"
 )
 
@@ -52,5 +55,26 @@ func TestRefusalIsShort(t *testing.T) {
 	fake := nft.NewFake()
 	if fake.Apply(t.Context(), nft.Diff(nft.NewState(want), nft.State{})) == nil {
 		t.Error("the fake takes overlapping ranges")
+	}
+}
+
+// TestClosed: an edge that is closed does nothing, least of all in the
+// namespace of whoever asks.
+func TestClosed(t *testing.T) {
+	k := open(t)
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Observe(t.Context()); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("observe: %v", err)
+	}
+	if err := k.Apply(t.Context(), nft.Diff(nft.NewState(sample()), nft.State{})); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("apply: %v", err)
+	}
+	if _, err := k.Counts(t.Context(), nft.Inet, table, "seen"); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("counts: %v", err)
+	}
+	if tables := testkit.Sh(t, "nft", "list", "tables"); tables != "" {
+		t.Errorf("it made %s", tables)
 	}
 }

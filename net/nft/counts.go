@@ -17,6 +17,9 @@ type Tally struct{ Packets, Bytes uint64 }
 func (k *Kernel) Counts(_ context.Context, family Family, table, set string) (map[string]Tally, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.closed {
+		return nil, errClosed
+	}
 	elems, err := k.conn.GetSetElements(&nftables.Set{
 		Name: set, Table: &nftables.Table{Family: familyOf(family), Name: table},
 	})

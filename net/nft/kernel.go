@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 
@@ -20,6 +21,10 @@ type Kernel struct {
 	mu   sync.Mutex // answers on one socket belong to whoever asked last
 	conn *nftables.Conn
 	name string
+
+	// Of a closed connection the library opens another one when it is next
+	// used, in whatever network namespace the caller is by then.
+	closed bool
 }
 
 var _ converge.Target[State, Change] = (*Kernel)(nil)
@@ -27,6 +32,8 @@ var _ converge.Target[State, Change] = (*Kernel)(nil)
 // socketBuffer holds one transaction of 10,000 elements and its answers. It is
 // forced, past net.core.wmem_max, because a transaction cannot be split.
 const socketBuffer = 16 << 20
+
+var errClosed = fmt.Errorf("nftables: %w", os.ErrClosed)
 
 // Open binds to the caller's network namespace. The tables called name and
 // their parts ([Part]), in every family, are ours; no other is read or written.
@@ -38,8 +45,14 @@ func Open(name string) (*Kernel, error) {
 	return &Kernel{conn: conn, name: name}, nil
 }
 
-// Close closes the socket.
-func (k *Kernel) Close() error { return k.conn.CloseLasting() }
+// Close closes the socket. Whatever is asked of the edge afterwards fails with
+// [os.ErrClosed].
+func (k *Kernel) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	return k.conn.CloseLasting()
+}
 
 func forceBuffers(c *netlink.Conn) error {
 	raw, err := c.SyscallConn()
@@ -63,6 +76,9 @@ const maxRefusal = 4 << 10
 func (k *Kernel) Apply(_ context.Context, changes []Change) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.closed {
+		return errClosed
+	}
 	if len(changes) == 0 {
 		return nil
 	}

@@ -16,6 +16,9 @@ import (
 func (k *Kernel) Observe(context.Context) (State, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.closed {
+		return nil, errClosed
+	}
 	return k.observe()
 }
 
