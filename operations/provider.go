@@ -28,6 +28,7 @@ type Provider struct {
 	Layers     []converge.Layer
 	Hypervisor Hypervisor
 	DomainType string // what runs the guests: kvm, qemu (without hardware help), test
+	Drops      func(context.Context) (Drops, error) // what guests sent that the wall dropped
 	Images     *images.Store
 	Templates  templates.Set
 	Paths      ispctl.Paths
@@ -41,6 +42,9 @@ type Provider struct {
 	LockWait time.Duration // how long to wait for another ispctl
 	Progress func(Progress)
 }
+
+// Drops is how many frames were dropped, by the tap they came from and why.
+type Drops map[string]map[string]uint64
 
 // Progress is one step of something that takes time.
 type Progress struct {

@@ -126,6 +126,9 @@ type VMView struct {
 	Forwards   []ForwardView `json:"forwards"`
 	CreatedAt  time.Time     `json:"created_at"`
 	Phases     []PhaseView   `json:"phases"`
+
+	// Drops is how many frames from the VM the wall has dropped, by reason.
+	Drops map[string]uint64 `json:"drops"`
 }
 
 // PhaseView is a point in the making of a VM, and the time since creation.

@@ -20,6 +20,12 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 		return nil, err
 	}
 	live := p.liveStates(ctx, vms)
+	var drops Drops
+	if p.Drops != nil {
+		if drops, err = p.Drops(ctx); err != nil {
+			return nil, err
+		}
+	}
 	views := make([]VMView, len(vms))
 	for i, vm := range vms {
 		v := VMView{
@@ -36,6 +42,12 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 		for _, f := range m.Forwards {
 			if f.VM == vm.Name {
 				v.Forwards = append(v.Forwards, viewForward(m, f))
+			}
+		}
+		v.Drops = map[string]uint64{}
+		for _, nic := range vm.NICs {
+			for reason, n := range drops[nic.Tap] {
+				v.Drops[reason] += n
 			}
 		}
 		phases, err := p.Store.Phases(ctx, vm.ID)

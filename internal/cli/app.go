@@ -169,6 +169,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	}
 	hypervisor := libvirtd.Open(inst.Hypervisor, a.paths(), inst)
 	a.later(hypervisor.Close)
+	p.Drops = func(ctx context.Context) (operations.Drops, error) { return readDrops(ctx, inst) }
 	p.Hypervisor, p.DomainType = hypervisor, vm.HostFacts(inst.Hypervisor).Type
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)
 	if err != nil {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ var vmListing = listing[operations.VMView]{
 		{"HYPERVISOR", true, func(v operations.VMView) string { return v.Hypervisor }},
 		{"CREATED", true, func(v operations.VMView) string { return v.CreatedAt.Format(time.RFC3339) }},
 		{"PHASES", true, func(v operations.VMView) string { return phasesText(v.Phases) }},
+		{"DROPS", true, func(v operations.VMView) string { return dropsText(v.Drops) }},
 		{"ERROR", true, func(v operations.VMView) string { return v.Error }},
 	},
 }
@@ -39,6 +42,14 @@ func phasesText(all []operations.PhaseView) string {
 	texts := make([]string, len(all))
 	for i, p := range all {
 		texts[i] = fmt.Sprintf("%s +%.3fs", p.Name, p.Seconds)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func dropsText(drops map[string]uint64) string {
+	var texts []string
+	for _, reason := range slices.Sorted(maps.Keys(drops)) {
+		texts = append(texts, fmt.Sprintf("%s %d", reason, drops[reason]))
 	}
 	return strings.Join(texts, ", ")
 }
