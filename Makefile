@@ -19,9 +19,11 @@ demo: packages build ## bring up a private provider with real guests, and prove 
 test: packages build lint ## run the linters and all tests: pure, kernel and guest rings
 	go test -count=1 -json -timeout 20m ./... | go run ./internal/testreport
 
-test-all: test ## the same, and the laws at length
+test-all: test ## the same, the laws at length, and the kernel tests on Debian 12 and 13 in QEMU
 	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
 	go test -count=1 -json -timeout 30m -run 'Unconfirmed' ./integration -args -confirm.trials=100 | go run ./internal/testreport
+	ISPCTL_TEST_LAB=1 go test -count=1 -json -timeout 60m ./integration/lab | go run ./internal/testreport
+	go run ./integration/lab/labrun -flavour debian-13 | go run ./internal/testreport
 
 build: ## leave bin/ispctl
 	go build -trimpath -o bin/ispctl ./cmd/ispctl

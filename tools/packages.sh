@@ -4,10 +4,10 @@
 set -eu
 
 wanted='ca-certificates debian-archive-keyring dnsmasq-base e2fsprogs gcc
-genisoimage git iproute2 iputils-ping libarchive-tools libc6-dev libvirt-clients
-libvirt-daemon libvirt-daemon-driver-qemu libxml2-utils mmdebstrap nftables
-openssh-client procps python3-yaml qemu-system-x86 qemu-utils shellcheck
-sqlite3 xorriso'
+genisoimage git groff-base iproute2 iputils-ping libarchive-tools libc6-dev
+libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libxml2-utils
+mmdebstrap netbase nftables openssh-client procps python3-yaml qemu-system-x86
+qemu-utils shellcheck sqlite3 xorriso zstd'
 # Its udhcpc plays guests. The two packages of it exclude each other.
 command -v busybox >/dev/null || wanted="$wanted busybox-static"
 

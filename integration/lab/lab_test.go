@@ -2,6 +2,8 @@ package lab
 
 import (
 	"cmp"
+	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -10,10 +12,19 @@ import (
 	"ispctl/internal/testkit"
 )
 
+// asked is that somebody has the minutes for it: emulated, it takes longer than
+// all other tests together.
+var asked = testkit.Feature{Name: "the lab to be asked for (make test-all)", Probe: func() error {
+	if os.Getenv("ISPCTL_TEST_LAB") == "" {
+		return errors.New("ISPCTL_TEST_LAB is not set")
+	}
+	return nil
+}}
+
 // TestLabDebian12 runs the kernel tests of every layer on Debian's own kernel,
 // but for the slowest. None may fail there, and none may be skipped.
 func TestLabDebian12(t *testing.T) {
-	testkit.Need(t, testkit.Root)
+	testkit.Need(t, testkit.Root, asked)
 	packages, err := KernelRing(t.Context())
 	if err != nil {
 		t.Fatal(err)

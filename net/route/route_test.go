@@ -26,6 +26,7 @@ func TestLawsOnKernel(t *testing.T) {
 	// Foreign: the kernel's own local routes, one of somebody else's, and the
 	// host's own copy of an address that is ours too.
 	testkit.Sh(t, "ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	testkit.Sh(t, "ip", "link", "set", "up1", "up") // before up0, or "linkdown" shows late
 	testkit.Sh(t, "ip", "link", "set", "up0", "up")
 	testkit.Sh(t, "ip", "address", "add", "203.0.113.11/24", "dev", "up0")
 	testkit.Sh(t, "ip", "route", "add", "local", "198.51.100.7", "dev", "lo", "proto", "static", "table", "local")
