@@ -77,6 +77,7 @@ func TestByHand(t *testing.T) {
 		"address gone":      {"ip", "address", "flush", "dev", "isp-dmz"},
 		"address added":     {"ip", "address", "add", "10.99.0.1/24", "dev", "isp-dmz"},
 		"tap moved":         {"ip", "link", "set", "isp-1-0", "master", "isp-mail"},
+		"LLDP past us":      {"ip", "link", "set", "isp-dmz", "type", "bridge", "group_fwd_mask", "0"},
 		"tap let go":        {"ip", "link", "set", "isp-1-0", "nomaster"},
 		"arp_ignore":        {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.arp_ignore=0"},
 		"rp_filter":         {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.rp_filter=2"},

@@ -66,7 +66,11 @@ func (c Change) String() string {
 		for _, one := range hardening[c.Link.Kind] {
 			parts = append(parts, one.text(dev))
 		}
-		return strings.Join(parts, " ")
+		text := strings.Join(parts, " ")
+		if c.Link.Kind == Bridge {
+			text += fmt.Sprintf(" && ip link set dev %s type bridge group_fwd_mask 0x%x", dev, groupsToFilter)
+		}
+		return text
 	case DelAddress:
 		return fmt.Sprintf("ip address delete %s dev %s", c.Prefix, dev)
 	case AddAddress:

@@ -62,6 +62,13 @@ func hardened(kind Kind, settings map[string]conf) bool {
 	return true
 }
 
+// groupsToFilter makes a bridge treat LLDP's group (01:80:c2:00:00:0e) as any
+// other, so that its frames meet the wall like all others. Without it the
+// bridge hands them to the host before netfilter is asked. The mask has a bit
+// for each of the sixteen groups of IEEE 802.1Q, table 8-1; the kernel does not
+// let STP's, the pauses' and LACP's be set, and those meet the wall on input.
+const groupsToFilter uint16 = 1 << 0xe
+
 func harden(l Link) error {
 	for _, one := range hardening[l.Kind] {
 		err := os.WriteFile(one.path(l.Name), []byte(strconv.Itoa(int(one.value))), 0o644)

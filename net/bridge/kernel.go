@@ -66,6 +66,9 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 			link.MAC = a.HardwareAddr.String()
 		}
 		link.Hardened = hardened(link.Kind, d.settings)
+		if b, ok := l.(*netlink.Bridge); ok {
+			link.Hardened = link.Hardened && b.GroupFwdMask != nil && *b.GroupFwdMask == groupsToFilter
+		}
 		s[link.Name], masters[link.Name] = link, a.MasterIndex
 	}
 	for name, index := range masters {
@@ -158,7 +161,7 @@ func (k *Kernel) apply(c Change) error {
 	case SetAlias:
 		return k.nl.LinkSetAlias(link, c.Link.Alias)
 	case Harden:
-		return harden(c.Link)
+		return errors.Join(harden(c.Link), k.filterGroups(link))
 	case DelAddress:
 		return except(k.nl.AddrDel(link, address(c.Prefix)), unix.EADDRNOTAVAIL)
 	case AddAddress:
@@ -176,6 +179,17 @@ func (k *Kernel) apply(c Change) error {
 		return k.nl.LinkSetUp(link)
 	}
 	return fmt.Errorf("no such act: %d", c.Act)
+}
+
+// filterGroups sets groupsToFilter on a bridge.
+func (k *Kernel) filterGroups(link netlink.Link) error {
+	if link.Type() != string(Bridge) {
+		return nil
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.Index = link.Attrs().Name, link.Attrs().Index
+	mask := groupsToFilter
+	return k.nl.LinkModify(&netlink.Bridge{LinkAttrs: attrs, GroupFwdMask: &mask})
 }
 
 // own finds a link of ours; one of that name without our mark is an error.

@@ -88,10 +88,6 @@ func newWire(t testing.TB, guests int) *wire {
 	for _, family := range []string{"iptables", "ip6tables", "arptables"} {
 		check(t, os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-"+family, []byte("0"), 0))
 	}
-	// A bridge takes LLDP frames in before any rule, learns their source and
-	// lets the host answer them, unless it is told to forward them: then they
-	// meet the rules.
-	testkit.Sh(t, "ip", "link", "set", zoneBridge, "type", "bridge", "group_fwd_mask", "0x4000")
 	for _, name := range []string{web, neighbour, six} {
 		w.taps[name] = openTap(t, name)
 	}
