@@ -29,12 +29,32 @@ func Decide(m *ispctl.Model, from, to ispctl.End, o ispctl.Opening, f ispctl.Fam
 			return Verdict{true, fmt.Sprintf("zone %s has egress", from)}
 		}
 	}
+	if to == ispctl.Host && f == ispctl.IPv4 {
+		if service := zoneService(m, from, o); service != "" {
+			return Verdict{true, fmt.Sprintf("zone %s has %s", from, service)}
+		}
+	}
 	for _, p := range m.Policies {
 		if p.From == from && p.To == to && p.Family == f && covers(p.Opening, o) {
 			return Verdict{true, "policy " + p.String()}
 		}
 	}
 	return Verdict{false, "closed: no policy lets it through"}
+}
+
+// zoneService names what the host answers to the guests of a zone on that port,
+// if anything.
+func zoneService(m *ispctl.Model, zone ispctl.End, o ispctl.Opening) string {
+	z, err := m.Zone(string(zone))
+	switch {
+	case err != nil:
+		return ""
+	case z.DNS && o.Port == 53:
+		return "DNS"
+	case z.DHCP && o == ispctl.Opening{Transport: ispctl.TransportUDP, Port: 67}:
+		return "DHCP"
+	}
+	return ""
 }
 
 // covers reports whether letting one through lets the other through.

@@ -10,12 +10,13 @@ import (
 
 func TestDecide(t *testing.T) {
 	tcp := func(port uint16) ispctl.Opening { return ispctl.Opening{Transport: ispctl.TransportTCP, Port: port} }
+	udp := func(port uint16) ispctl.Opening { return ispctl.Opening{Transport: ispctl.TransportUDP, Port: port} }
 	icmp, anything := ispctl.Opening{Transport: ispctl.ICMP}, ispctl.Opening{Transport: ispctl.AnyTransport}
 	m := &ispctl.Model{
 		Zones: []ispctl.Zone{
 			{Name: "dmz", Prefix: netip.MustParsePrefix("10.10.0.0/24"), Egress: true},
-			{Name: "lab", Prefix: netip.MustParsePrefix("10.30.0.0/24")},
-			{Name: "mail", Prefix: netip.MustParsePrefix("10.20.0.0/24")},
+			{Name: "lab", Prefix: netip.MustParsePrefix("10.30.0.0/24"), DHCP: true},
+			{Name: "mail", Prefix: netip.MustParsePrefix("10.20.0.0/24"), DNS: true},
 		},
 		HostServices: []ispctl.Service{{Port: 22, Proto: ispctl.TCP}},
 		Policies: []ispctl.Policy{
@@ -50,6 +51,16 @@ func TestDecide(t *testing.T) {
 		{"mail", "internet", tcp(443), ispctl.IPv4, false, closed},
 		{"mail", "host", icmp, ispctl.IPv4, true, "policy mail -> host icmp ipv4"},
 		{"mail", "host", tcp(22), ispctl.IPv4, false, closed}, // a host service is the uplink's
+		{"mail", "host", tcp(53), ispctl.IPv4, true, "zone mail has DNS"},
+		{"mail", "host", udp(53), ispctl.IPv4, true, "zone mail has DNS"},
+		{"mail", "host", udp(53), ispctl.IPv6, false, closed},
+		{"mail", "host", udp(67), ispctl.IPv4, false, closed},
+		{"mail", "host", anything, ispctl.IPv4, false, closed},
+		{"mail", "lab", udp(53), ispctl.IPv4, false, closed},
+		{"lab", "host", udp(67), ispctl.IPv4, true, "zone lab has DHCP"},
+		{"lab", "host", tcp(67), ispctl.IPv4, false, closed},
+		{"lab", "host", udp(53), ispctl.IPv4, false, closed},
+		{"internet", "host", udp(53), ispctl.IPv4, false, "closed: no host service"},
 		{"internet", "mail", tcp(25), ispctl.IPv6, true, "policy internet -> mail tcp/25 ipv6"},
 		{"internet", "dmz", tcp(22), ispctl.IPv4, false, closed},
 		{"internet", "host", tcp(22), ispctl.IPv4, true, "host service 22/tcp"},

@@ -3,6 +3,7 @@ package convergetest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ispctl"
@@ -31,11 +32,13 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	zones.HostServices = []ispctl.Service{{Port: 22, Proto: ispctl.TCP}}
 	zones.Addresses = addresses("203.0.113.10", "203.0.113.11")
 	zones.Zones = []ispctl.Zone{zone("dmz", "10.10.0.0/24", "203.0.113.10"), zone("mail", "10.20.0.0/24", "")}
+	zones.Zones[0].DHCP = true
 
 	guests := base()
 	guests.HostServices = []ispctl.Service{{Port: 22, Proto: ispctl.TCP}, {Port: 51820, Proto: ispctl.UDP}}
 	guests.Addresses = zones.Addresses
-	guests.Zones = zones.Zones
+	guests.Zones = slices.Clone(zones.Zones)
+	guests.Zones[0].DNS, guests.Zones[1].DNS = true, true
 	guests.VMs = []ispctl.VM{Guest(inst, 1, "web1", "dmz", "10.10.0.2"), Guest(inst, 2, "mail1", "mail", "10.20.0.2")}
 	guests.Forwards = []ispctl.Forward{
 		{Listen: listen("203.0.113.10:2222/tcp"), VM: "web1", Port: 22},
@@ -52,6 +55,7 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	changed.Zones = []ispctl.Zone{zone("dmz", "10.11.0.0/24", "203.0.113.12"), zone("lab", "10.30.0.0/16", ""), zone("mail", "10.20.0.0/24", "203.0.113.11")}
 	changed.Zones[1].Isolated, changed.Zones[1].MTU = true, 9000
 	changed.Zones[2].MTU = 1400
+	changed.Zones[0].DNS, changed.Zones[1].DHCP = true, true
 	moved := Guest(inst, 1, "web1", "lab", "10.30.0.9")
 	stopped := Guest(inst, 3, "web3", "dmz", "10.11.0.3")
 	stopped.Wanted = ispctl.Stopped

@@ -52,6 +52,7 @@ func takes(t testing.TB, config string) (said string, ok bool) {
 
 func TestZonesWithoutServer(t *testing.T) {
 	m := convergetest.Models(inst, ispctl.Paths{})[2]
+	m.Zones = []ispctl.Zone{{Name: "dmz", Prefix: netip.MustParsePrefix("10.10.0.0/24")}}
 	if s, err := dhcp.Desired(m); err != nil || len(s) != 0 {
 		t.Errorf("%v, %v", s, err)
 	}

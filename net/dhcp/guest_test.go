@@ -38,6 +38,7 @@ var udhcpc = testkit.Feature{Name: "busybox udhcpc", Probe: func() error {
 type guest struct {
 	t         testing.TB
 	ns, state string
+	port      string // the other end of its wire
 }
 
 var guestCount atomic.Int64
@@ -46,7 +47,8 @@ func (w world) guest(zone ispctl.Name, mac string) guest {
 	w.t.Helper()
 	testkit.Need(w.t, udhcpc)
 	n := guestCount.Add(1)
-	g := guest{t: w.t, ns: fmt.Sprintf("isp-dhcp-%d-%d", os.Getpid(), n), state: w.t.TempDir()}
+	port := fmt.Sprintf("p%d", n)
+	g := guest{t: w.t, ns: fmt.Sprintf("isp-dhcp-%d-%d", os.Getpid(), n), state: w.t.TempDir(), port: port}
 	if err := netns.Create(g.ns); err != nil {
 		w.t.Fatal(err)
 	}
@@ -55,7 +57,6 @@ func (w world) guest(zone ispctl.Name, mac string) guest {
 			w.t.Error(err)
 		}
 	})
-	port := fmt.Sprintf("p%d", n)
 	testkit.Sh(w.t, "ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", g.ns)
 	testkit.Sh(w.t, "ip", "link", "set", port, "master", inst.Bridge(zone), "up")
 	g.mac(mac)

@@ -20,24 +20,9 @@ import (
 
 var inst = ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
 
-// models are the sample models with DHCP and DNS in all four combinations, and
-// two that differ in nothing but their guests.
+// models are the sample models, and two that differ in nothing but their guests.
 func models(paths ispctl.Paths) []*ispctl.Model {
 	all := convergetest.Models(inst, paths)
-	serve := func(m *ispctl.Model, zone ispctl.Name, withDHCP, withDNS bool) {
-		m.Zones = slices.Clone(m.Zones)
-		for i := range m.Zones {
-			if m.Zones[i].Name == zone {
-				m.Zones[i].DHCP, m.Zones[i].DNS = withDHCP, withDNS
-			}
-		}
-	}
-	serve(all[1], "dmz", true, false)
-	serve(all[2], "dmz", true, true)
-	serve(all[2], "mail", false, true)
-	serve(all[3], "dmz", false, true)
-	serve(all[3], "lab", true, false)
-
 	more := *all[2]
 	more.VMs = append(slices.Clone(more.VMs),
 		convergetest.Guest(inst, 4, "web2", "dmz", "10.10.0.4"), convergetest.Guest(inst, 5, "mail2", "mail", "10.20.0.5"))

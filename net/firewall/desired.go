@@ -42,9 +42,11 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: services, Key: []nft.Type{nft.TypeProto, nft.TypeService}},
 		{Name: bogons, Key: []nft.Type{nft.TypeIPv4}, Interval: true},
+		zoneServiceSet(),
 	}, policySets()...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
 	addPolicies(t, m)
 	addBogons(t, m)
+	addZoneServices(t, m)
 	for _, z := range m.Zones {
 		bridge := nft.Elem{Key: nft.Join(nft.Ifname(m.Installation.Bridge(z.Name)))}
 		t.Add(zoneLinks, bridge)
@@ -89,6 +91,7 @@ func chains(ours string) []nft.Chain {
 				// The answer to its question to a group is no established
 				// traffic to conntrack.
 				nft.NewRule("lease of the host itself", nft.IIFIn(uplinks), nft.FromIPv6(), nft.UDPTo(dhcpv6Client), nft.Accept()),
+				zoneServiceRule(),
 			}, policyRules(true), []nft.Rule{
 				nft.NewRule("closed: guests to the host, Internet to the host", nft.Count(), nft.Drop()),
 			}),

@@ -7,7 +7,8 @@
 // The table of family inet judges only packets that come in or go out by a link
 // of ours or come in by the uplink; everything else on the host is left to
 // whoever else has rules for it. A link that bears our prefix and stands in no
-// set passes nothing: what is not known is closed.
+// set passes nothing: what is not known is closed. Guests ask the host for what
+// their zone serves, DHCP and DNS, at its gateway there, and for nothing else.
 //
 // An accept here ends only this table. A drop in another one stands, and a drop
 // here cannot be undone by another; see "Coexistence" in the operator's guide.
