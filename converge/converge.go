@@ -52,7 +52,8 @@ type Target[S any, C Change] interface {
 // Layer is one kind of host object, as the engine sees it.
 type Layer interface {
 	Name() string
-	// Pending observes and compares; it touches nothing.
+	// Pending observes and compares; it touches nothing. Layers are asked at
+	// once, each from a goroutine of its own.
 	Pending(ctx context.Context, m *ispctl.Model) (Pending, error)
 	// Apply carries out changes that Pending returned.
 	Apply(ctx context.Context, changes []Change) error
