@@ -27,7 +27,7 @@ type Provider struct {
 	Store      *state.Store
 	Layers     []converge.Layer
 	Hypervisor Hypervisor
-	DomainType string // what runs the guests: kvm, qemu (without hardware help), test
+	DomainType string                               // what runs the guests: kvm, qemu (without hardware help), test
 	Drops      func(context.Context) (Drops, error) // what guests sent that the wall dropped
 	Images     *images.Store
 	Templates  templates.Set

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,6 +105,53 @@ func (g guest) lease(options ...string) map[string]string {
 		told[name] = value
 	}
 	return told
+}
+
+// insists asks for an address as a client does that had it before it was
+// restarted (RFC 2131, 4.3.2: INIT-REBOOT), and returns what is answered; nil
+// where nobody does. A server that knows all addresses may refuse a stranger.
+func (g guest) insists(addr string) []byte {
+	g.t.Helper()
+	link := strings.TrimSpace(testkit.Sh(g.t, "ip", "netns", "exec", g.ns, "cat", "/sys/class/net/eth0/address"))
+	mac, err := net.ParseMAC(link)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	request := make([]byte, 240, 300)
+	copy(request, []byte{1, 1, 6, 0, 1, 2, 3, 4, 0, 0, 0x80}) // a request, answered by broadcast
+	copy(request[28:], mac)
+	copy(request[236:], []byte{0x63, 0x82, 0x53, 0x63})
+	request = append(request, 53, 1, 3, 50, 4)
+	request = append(request, netip.MustParseAddr(addr).AsSlice()...)
+	request = append(request, 255)
+	var conn net.PacketConn
+	err = netns.Do(g.ns, func() (err error) {
+		bind := func(_, _ string, raw syscall.RawConn) error {
+			var failed error
+			err := raw.Control(func(fd uintptr) {
+				failed = errors.Join(unix.BindToDevice(int(fd), "eth0"), unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1))
+			})
+			return errors.Join(err, failed)
+		}
+		conn, err = (&net.ListenConfig{Control: bind}).ListenPacket(context.Background(), "udp4", "0.0.0.0:68")
+		return err
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // all was read
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		g.t.Fatal(err)
+	}
+	if _, err := conn.WriteTo(request[:300], &net.UDPAddr{IP: net.IPv4bcast, Port: 67}); err != nil {
+		g.t.Fatal(err)
+	}
+	answer := make([]byte, 1500)
+	n, _, err := conn.ReadFrom(answer)
+	if err != nil {
+		return nil
+	}
+	return answer[:n]
 }
 
 // answer is what became of a DNS query.
@@ -213,6 +261,12 @@ func TestGuestIsTold(t *testing.T) {
 	}
 	if stranger := w.guest("dmz", "02:00:00:00:00:99").lease(); stranger != nil {
 		t.Errorf("a stranger is told %v", stranger)
+	}
+	if got := w.guest("dmz", "02:00:00:00:00:98").insists("10.10.0.2"); got != nil {
+		t.Errorf("a stranger that says it has an address is told %x", got)
+	}
+	if got := web1.insists("10.10.0.2"); got == nil {
+		t.Error("a guest that says it has its address is told nothing")
 	}
 	if visitor := w.guest("dmz", "02:00:00:00:00:02").lease(); visitor != nil {
 		t.Errorf("a guest of another zone is told %v", visitor)
@@ -415,11 +469,15 @@ func TestManyLeave(t *testing.T) {
 	}
 	full.Sort()
 	w.converge(&full)
+	before := w.pid("dmz")
 	g := w.guest("dmz", full.VMs[0].NICs[0].MAC)
 	if told := g.lease(); told["ip"] != full.VMs[0].NICs[0].Addr.String() {
 		t.Fatalf("before: DHCP tells %v", told)
 	}
 	w.converge(m)
+	if w.pid("dmz") == before {
+		t.Error("it was told of them one by one")
+	}
 	next := *m
 	next.VMs = []ispctl.VM{convergetest.Guest(inst, 900, "next", "dmz", full.VMs[0].NICs[0].Addr.String())}
 	w.converge(&next)

@@ -283,6 +283,53 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestKilledBeforeItRuns: an ispctl is killed when what it started is not yet
+// known to be a dnsmasq. The next one waits until it is.
+func TestKilledBeforeItRuns(t *testing.T) {
+	w := newWorld(t)
+	m := w.model(zonesOnly) // DHCP alone, for which two servers could listen
+	w.links(m)
+	program, err := exec.LookPath("dnsmasq")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	mark := filepath.Join(bin, "begun")
+	slow := "#!/bin/sh\n: >" + mark + "\nsleep 1\nexec " + program + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "dnsmasq"), []byte(slow), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := w.process(zonesOnly)
+	cmd.Env = append(cmd.Env, "PATH="+bin+":"+os.Getenv("PATH"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(mark); err == nil {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("nothing was started")
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	if n := len(w.pids("")); n != 0 {
+		t.Fatalf("%d servers before they were to be seen", n)
+	}
+	w.converge(m)
+	first := w.pid("dmz")
+	time.Sleep(1200 * time.Millisecond) // longer than the slow one takes
+	if again := w.pid("dmz"); again != first {
+		t.Errorf("process %d, then %d", first, again)
+	}
+	if changes := w.pending(m); len(changes) > 0 {
+		t.Errorf("left: %v", changes)
+	}
+}
+
 // TestCannot: what keeps a zone from being served is said with its cure, and
 // keeps no other zone from it.
 func TestCannot(t *testing.T) {

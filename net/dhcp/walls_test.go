@@ -88,9 +88,15 @@ func TestThroughTheWalls(t *testing.T) {
 		want bool
 	}{
 		{web1, "10.10.0.1:67", true},
-		{web1, "10.10.0.1:68", false}, {web1, "10.10.0.1:69", false}, {web1, "10.10.0.1:5353", false},
-		{web1, "192.0.2.9:53", false}, {web1, "192.0.2.9:67", false}, {web1, "10.20.0.1:67", false},
-		{mail1, "10.20.0.1:67", false}, {mail1, "10.20.0.1:69", false}, {mail1, "192.0.2.9:53", false},
+		{web1, "10.10.0.1:68", false},
+		{web1, "10.10.0.1:69", false},
+		{web1, "10.10.0.1:5353", false},
+		{web1, "192.0.2.9:53", false},
+		{web1, "192.0.2.9:67", false},
+		{web1, "10.20.0.1:67", false},
+		{mail1, "10.20.0.1:67", false},
+		{mail1, "10.20.0.1:69", false},
+		{mail1, "192.0.2.9:53", false},
 	} {
 		if got := reaches(t, tt.from, tt.to); got != tt.want {
 			t.Errorf("%s reaches %s: %t, want %t", tt.from.ns, tt.to, got, tt.want)
