@@ -17,7 +17,7 @@ demo: packages build ## bring up a private provider with real guests, and prove 
 	bin/ispctl demo up
 
 test: packages build lint ## run the linters and all tests: pure, kernel and guest rings
-	go test -count=1 -json -timeout 20m ./... | go run ./internal/testreport
+	go test -p 1 -count=1 -json -timeout 20m ./... | go run ./internal/testreport
 
 test-all: test ## the same, the laws at length, and the kernel tests on Debian 12 and 13 in QEMU
 	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport

@@ -78,11 +78,11 @@ func TestDemo(t *testing.T) {
 // hostNetwork draws the host's own network and namespaces.
 func hostNetwork(t *testing.T) []string {
 	t.Helper()
-	out := testkit.Sh(t, "ip", "-o", "address") + testkit.Sh(t, "ip", "route") + testkit.Sh(t, "nft", "list", "ruleset") + testkit.Sh(t, "ip", "netns", "list")
-	var lines []string
-	for line := range strings.Lines(out) {
-		// Other tests make namespaces at the same time.
-		if !strings.HasPrefix(line, "ispt-") {
+	out := testkit.Sh(t, "ip", "-o", "address") + testkit.Sh(t, "ip", "route") + testkit.Sh(t, "nft", "list", "ruleset")
+	lines := strings.Split(out, "\n")
+	for line := range strings.Lines(testkit.Sh(t, "ip", "netns", "list")) {
+		// Other tests make namespaces of other names at the same time.
+		if strings.HasPrefix(line, demo.ProviderNS) {
 			lines = append(lines, line)
 		}
 	}
