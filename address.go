@@ -6,8 +6,18 @@ import "net/netip"
 // delivers to the uplink.
 type Address struct {
 	Addr    netip.Addr
+	Mode    AddressMode
+	VM      Name   // that has it to itself, in every mode but the shared one
+	MAC     string // that the provider issued for it, with uplinks of kind vmac or bridged; empty: the host's
 	Applied bool
 }
+
+// AddressMode is what an address is used for.
+type AddressMode string
+
+// Shared is the mode of an address that zones go out with and that forwards
+// listen at.
+const Shared AddressMode = ""
 
 // Validate checks the address by itself.
 func (a Address) Validate() error {

@@ -49,6 +49,7 @@ func (l Listen) String() string {
 type Forward struct {
 	ID      int64
 	Listen  Listen
+	Last    uint16 // the end of a range of ports, which are carried to the same ports; 0: one port
 	VM      Name
 	Port    uint16
 	Applied bool

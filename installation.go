@@ -38,6 +38,10 @@ func (i Installation) Validate() error {
 // Bridge is the name of a zone's bridge.
 func (i Installation) Bridge(zone Name) string { return i.Prefix + "-" + string(zone) }
 
+// LegBridge is the name of the bridge of a zone's admin leg. A zone's name
+// starts with a letter, so no zone's bridge ever bears it.
+func (i Installation) LegBridge(zone Name) string { return i.Prefix + "-_" + string(zone) }
+
 // Tap is the name of the tap of a VM's nth NIC. A zone's name starts with a
 // letter, so no bridge ever bears it.
 func (i Installation) Tap(vm int64, nic int) string {

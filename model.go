@@ -15,6 +15,7 @@ type Model struct {
 	Installation Installation
 	Paths        Paths
 	Uplink       Uplink
+	Admin        AdminNet
 	HostServices []Service // what the host itself answers on the uplink
 	Addresses    []Address
 	Zones        []Zone
@@ -128,6 +129,14 @@ func (m *Model) Sort() {
 	slices.SortFunc(m.Forwards, func(a, b Forward) int {
 		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))
 	})
+}
+
+// LegBridge is the bridge of a zone's leg; empty where it has none.
+func (m *Model) LegBridge(z Zone) string {
+	if !z.Leg.IsValid() {
+		return ""
+	}
+	return m.Installation.LegBridge(z.Name)
 }
 
 // VMsIn are the names of the VMs with a NIC in a zone; absent ones do not

@@ -16,6 +16,9 @@ type Uplink struct {
 	Kind      UplinkKind
 	Address   netip.Prefix // the host's own, with the length of the on-link net; may be invalid
 	Gateway   netip.Addr   // may be invalid, and may lie outside Address
+	Address6  netip.Prefix // the same for IPv6
+	Gateway6  netip.Addr
+	OnMove    string // program that asks the provider to move an address here; empty: none
 }
 
 // MaxInterfaceName is IFNAMSIZ-1: the longest interface name in bytes.

@@ -11,7 +11,7 @@ import (
 // that no layer could build.
 func (m *Model) Validate() error {
 	for _, check := range []func() error{
-		m.Installation.Validate, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
+		m.Installation.Validate, m.Admin.Validate, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
 		m.validatePlans, m.validateVMs, m.validateForwards, m.validatePolicies,
 	} {
 		if err := check(); err != nil {
@@ -81,24 +81,21 @@ func (m *Model) validateZones() error {
 				bridge, len(bridge), MaxInterfaceName, MaxInterfaceName-len(bridge)+len(name))
 		}
 		for _, other := range m.Zones[:i] {
-			if z.Prefix.Overlaps(other.Prefix) {
-				newer, older := z, other
-				if z.ID < other.ID {
-					newer, older = other, z
-				}
-				return Conflicting("zone", string(newer.Name), "prefix %s overlaps %s of zone %q", newer.Prefix, older.Prefix, older.Name)
+			newer, older := z, other
+			if z.ID < other.ID {
+				newer, older = other, z
+			}
+			if err := newer.overlaps(older); err != nil {
+				return err
 			}
 		}
-		if u := m.Uplink; u.Address.IsValid() && z.Prefix.Overlaps(u.Address.Masked()) {
-			return Conflicting("zone", name, "prefix %s overlaps %s of uplink %s", z.Prefix, u.Address.Masked(), u.Interface)
-		}
-		if u := m.Uplink; u.Gateway.IsValid() && z.Prefix.Contains(u.Gateway) {
-			return Conflicting("zone", name, "prefix %s holds the uplink's gateway %s", z.Prefix, u.Gateway)
-		}
-		for _, a := range m.Addresses {
-			if z.Prefix.Contains(a.Addr) {
-				return Conflicting("zone", name, "prefix %s holds the external address %s", z.Prefix, a.Addr)
+		for _, p := range z.prefixes() {
+			if err := m.clashes(name, p); err != nil {
+				return err
 			}
+		}
+		if err := m.validateLeg(z); err != nil {
+			return err
 		}
 		if z.SNAT.IsValid() && !owners[z.SNAT] {
 			_, err := m.Address(z.SNAT)
@@ -140,7 +137,9 @@ func (m *Model) validateVMs() error {
 		if vm.Wanted == Absent {
 			// It needs nothing any more, and still holds its addresses.
 			for _, nic := range vm.NICs {
-				holders[inZone{nic.Zone, nic.Addr}] = vm.Name
+				for _, addr := range nic.addrs() {
+					holders[inZone{nic.Zone, addr}] = vm.Name
+				}
 			}
 		}
 	}
@@ -167,17 +166,16 @@ func (m *Model) validateVMs() error {
 				_, err := m.Zone(string(nic.Zone))
 				return err
 			}
-			if !zone.Prefix.Contains(nic.Addr) || nic.Addr == zone.Prefix.Addr() || nic.Addr == lastAddr(zone.Prefix) {
-				return Conflicting("vm", name, "address %s is no guest's in %s of zone %q", nic.Addr, zone.Prefix, zone.Name)
+			for _, addr := range nic.addrs() {
+				if err := zone.guestAddr(name, nic.Role, addr); err != nil {
+					return err
+				}
+				at := inZone{nic.Zone, addr}
+				if other, taken := holders[at]; taken {
+					return Conflicting("vm", name, "address %s is vm %q's", addr, other)
+				}
+				holders[at] = vm.Name
 			}
-			if nic.Addr == zone.Gateway() {
-				return Conflicting("vm", name, "address %s is the gateway of zone %q", nic.Addr, zone.Name)
-			}
-			at := inZone{nic.Zone, nic.Addr}
-			if other, taken := holders[at]; taken {
-				return Conflicting("vm", name, "address %s is vm %q's", nic.Addr, other)
-			}
-			holders[at] = vm.Name
 		}
 	}
 	return nil
@@ -215,13 +213,47 @@ func (m *Model) validateForwards() error {
 	return nil
 }
 
-// lastAddr is the broadcast address of an IPv4 prefix.
-func lastAddr(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As4()
-	for bit := p.Bits(); bit < 32; bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
+// clashes holds a prefix of a zone to be none of the uplink's.
+func (m *Model) clashes(zone string, p netip.Prefix) error {
+	u := m.Uplink
+	for _, own := range []netip.Prefix{u.Address, u.Address6} {
+		// A provider may route a part of the on-link IPv6 net to the host, which
+		// then answers for the guests' addresses there.
+		if own.IsValid() && (p.Overlaps(own.Masked()) && own.Addr().Is4() || p.Contains(own.Addr())) {
+			return Conflicting("zone", zone, "prefix %s overlaps %s of uplink %s", p, own.Masked(), u.Interface)
+		}
 	}
-	return netip.AddrFrom4(b)
+	for _, gateway := range []netip.Addr{u.Gateway, u.Gateway6} {
+		if p.Contains(gateway) {
+			return Conflicting("zone", zone, "prefix %s holds the uplink's gateway %s", p, gateway)
+		}
+	}
+	for _, a := range m.Addresses {
+		if p.Contains(a.Addr) {
+			return Conflicting("zone", zone, "prefix %s holds the external address %s", p, a.Addr)
+		}
+	}
+	return nil
+}
+
+// validateLeg holds a zone's leg to be a part of the admin network, and no zone
+// to lie in it.
+func (m *Model) validateLeg(z Zone) error {
+	name := string(z.Name)
+	if m.Admin.Configured() && m.Admin.Prefix.Overlaps(z.Prefix) {
+		return Conflicting("zone", name, "prefix %s overlaps %s of the admin network", z.Prefix, m.Admin.Prefix)
+	}
+	if !z.Leg.IsValid() {
+		return nil
+	}
+	if bridge := m.Installation.LegBridge(z.Name); len(bridge) > MaxInterfaceName {
+		return Invalid("zone", name, "the bridge %s of its admin leg would have %d bytes; the kernel takes %d, so the zone's name %d",
+			bridge, len(bridge), MaxInterfaceName, MaxInterfaceName-len(bridge)+len(name))
+	}
+	if a := m.Admin.Prefix; !m.Admin.Configured() || z.Leg != z.Leg.Masked() || !a.Overlaps(z.Leg) || a.Bits() > z.Leg.Bits() || z.Leg.Bits() > maxZoneBits {
+		return Conflicting("zone", name, "its leg %s is no part of the admin network %s", z.Leg, a)
+	}
+	return nil
 }
 
 func byName[T any, K comparable](all []T, key func(T) K) map[K]T {

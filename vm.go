@@ -36,8 +36,53 @@ type VM struct {
 // NIC is one network interface of a VM, and the tap that is its other end.
 type NIC struct {
 	Index int
-	Zone  Name
-	MAC   string // aa:bb:cc:dd:ee:ff, locally administered
+	Role  NICRole
+	Zone  Name   // whose bridge, or leg, the tap is a port of
+	MAC   string // aa:bb:cc:dd:ee:ff; locally administered, unless the provider issued it
 	Tap   string
-	Addr  netip.Addr
+	Addr  netip.Addr  // IPv4
+	Addr6 netip.Addr  // invalid: none
+	Allow []Allowance // sorted; what the wall lets it do beside speaking as itself
+	Tags  []int       // VLANs of the trunk that it takes part in, tagged; sorted
+}
+
+// NICRole is what a NIC is for.
+type NICRole string
+
+// The roles. The first NIC of a VM is one of its zone.
+const (
+	ZoneNIC  NICRole = ""
+	AdminNIC NICRole = "admin" // on the leg of the zone
+	WireNIC  NICRole = "wire"  // on the uplink's own bridge, with an address and a MAC that the provider issued
+)
+
+// Allowance is an opt-out of the wall against spoofing.
+type Allowance string
+
+// ZoneNICs are the NICs in zones: those that have addresses of zones, and that
+// forwards and names lead to.
+func (v VM) ZoneNICs() []NIC { return v.nics(ZoneNIC) }
+
+// AdminNICs are the NICs on legs: one, or none.
+func (v VM) AdminNICs() []NIC { return v.nics(AdminNIC) }
+
+func (v VM) nics(role NICRole) []NIC {
+	var some []NIC
+	for _, nic := range v.NICs {
+		if nic.Role == role {
+			some = append(some, nic)
+		}
+	}
+	return some
+}
+
+// addrs are the addresses the NIC has of its zone or leg: always one of IPv4.
+func (n NIC) addrs() []netip.Addr {
+	if n.Role == WireNIC {
+		return nil
+	}
+	if n.Addr6.IsValid() {
+		return []netip.Addr{n.Addr, n.Addr6}
+	}
+	return []netip.Addr{n.Addr}
 }

@@ -8,6 +8,9 @@ type Zone struct {
 	ID       int64
 	Name     Name
 	Prefix   netip.Prefix // IPv4, masked
+	Prefix6  netip.Prefix // IPv6, masked, routed to the host by the provider; invalid: none
+	Leg      netip.Prefix // its stretch of the admin network, IPv4, masked; invalid: none
+	Trunk    string       // interface to a switch, by which the zone goes on as VLAN; empty: it ends here
 	VLAN     int          // 0: none
 	SNAT     netip.Addr   // external address its outbound traffic bears; invalid: none
 	Egress   bool         // its guests may open connections to the Internet
@@ -22,6 +25,20 @@ type Zone struct {
 const (
 	minZoneBits = 8
 	maxZoneBits = 30
+)
+
+// Bits an IPv6 prefix may have: what a provider delegates at most, and room for
+// as many guests as an IPv4 /24 has.
+const (
+	minZoneBits6 = 32
+	maxZoneBits6 = 120
+)
+
+// The parts of IPv6 that machines have addresses of: global (RFC 4291) and
+// unique local (RFC 4193).
+var (
+	unicast6 = netip.MustParsePrefix("2000::/3")
+	local6   = netip.MustParsePrefix("fc00::/7")
 )
 
 // DefaultMTU is Ethernet's, in bytes.
@@ -50,6 +67,24 @@ func (z Zone) GatewayPrefix() netip.Prefix {
 	return netip.PrefixFrom(z.Gateway(), z.Prefix.Bits())
 }
 
+// Gateway6 is the host's IPv6 address in the zone: the first one after the
+// routers' anycast address (RFC 4291, 2.6.1). It is invalid where the zone has
+// no IPv6.
+func (z Zone) Gateway6() netip.Addr {
+	if !z.Prefix6.IsValid() {
+		return netip.Addr{}
+	}
+	return z.Prefix6.Addr().Next()
+}
+
+// LegGateway is the host's address on the zone's leg; invalid: it has none.
+func (z Zone) LegGateway() netip.Addr {
+	if !z.Leg.IsValid() {
+		return netip.Addr{}
+	}
+	return z.Leg.Addr().Next()
+}
+
 // Validate checks the zone by itself; what concerns others is in [Model.Validate].
 func (z Zone) Validate() error {
 	name := string(z.Name)
@@ -64,6 +99,14 @@ func (z Zone) Validate() error {
 		return Invalid("zone", name, "prefix %s: the length must be %d to %d", z.Prefix, minZoneBits, maxZoneBits)
 	case z.Prefix.Addr().IsLoopback(), z.Prefix.Addr().IsMulticast(), z.Prefix.Addr().IsLinkLocalUnicast(), z.Prefix.Addr().IsUnspecified():
 		return Invalid("zone", name, "prefix %s is loopback, multicast, link-local or unspecified", z.Prefix)
+	case z.Prefix6.IsValid() && !z.Prefix6.Addr().Is6(), z.Prefix6.Addr().Is4In6():
+		return Invalid("zone", name, "prefix %s is not IPv6", z.Prefix6)
+	case z.Prefix6.IsValid() && z.Prefix6 != z.Prefix6.Masked():
+		return Invalid("zone", name, "prefix %s has host bits set; did you mean %s?", z.Prefix6, z.Prefix6.Masked())
+	case z.Prefix6.IsValid() && (z.Prefix6.Bits() < minZoneBits6 || z.Prefix6.Bits() > maxZoneBits6):
+		return Invalid("zone", name, "prefix %s: the length must be %d to %d", z.Prefix6, minZoneBits6, maxZoneBits6)
+	case z.Prefix6.IsValid() && !unicast6.Contains(z.Prefix6.Addr()) && !local6.Contains(z.Prefix6.Addr()):
+		return Invalid("zone", name, "prefix %s is neither of %s nor of %s", z.Prefix6, unicast6, local6)
 	case z.VLAN < 0 || z.VLAN > 4094:
 		return Invalid("zone", name, "vlan %d is not 1 to 4094", z.VLAN)
 	case z.MTU != 0 && (z.MTU < minMTU || z.MTU > maxMTU):
@@ -99,4 +142,47 @@ func private(p netip.Prefix) bool {
 		}
 	}
 	return false
+}
+
+// prefixes are those the zone has.
+func (z Zone) prefixes() []netip.Prefix {
+	var all []netip.Prefix
+	for _, p := range []netip.Prefix{z.Prefix, z.Prefix6, z.Leg} {
+		if p.IsValid() {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// overlaps is a conflict with an older zone, if any.
+func (z Zone) overlaps(older Zone) error {
+	for _, p := range z.prefixes() {
+		for _, q := range older.prefixes() {
+			if p.Overlaps(q) {
+				return Conflicting("zone", string(z.Name), "prefix %s overlaps %s of zone %q", p, q, older.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// guestAddr holds an address of a NIC to be one that a guest can have there.
+func (z Zone) guestAddr(vm string, role NICRole, addr netip.Addr) error {
+	pool, gateway, where := z.Prefix, z.Gateway(), "zone"
+	switch {
+	case role == AdminNIC:
+		pool, gateway, where = z.Leg, z.LegGateway(), "the admin leg of zone"
+	case addr.Is6():
+		pool, gateway = z.Prefix6, z.Gateway6()
+	}
+	switch {
+	case !pool.IsValid():
+		return Conflicting("vm", vm, "has address %s, and %s %q has no prefix for it", addr, where, z.Name)
+	case !pool.Contains(addr), addr == pool.Addr(), addr.Is4() && !pool.Contains(addr.Next()):
+		return Conflicting("vm", vm, "address %s is no guest's in %s of %s %q", addr, pool, where, z.Name)
+	case addr == gateway:
+		return Conflicting("vm", vm, "address %s is the gateway of %s %q", addr, where, z.Name)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"ispctl"
@@ -27,9 +28,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 		query string
 		scan  func(scanner) error
 	}{
-		{`SELECT interface, kind, address, gateway FROM uplink`, func(row scanner) error {
+		{`SELECT interface, kind, address, gateway, address6, gateway6, on_move FROM uplink`, func(row scanner) error {
 			u := &m.Uplink
-			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway})
+			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway}, text{&u.Address6}, text{&u.Gateway6}, &u.OnMove)
 		}},
 		{`SELECT port, proto FROM host_service ORDER BY proto, port`, func(row scanner) error {
 			var one ispctl.Service
@@ -37,15 +38,28 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.HostServices = append(m.HostServices, one)
 			return err
 		}},
-		{`SELECT addr, applied FROM address`, func(row scanner) error {
+		{`SELECT prefix FROM admin_net`, func(row scanner) error { return row.Scan(text{&m.Admin.Prefix}) }},
+		{`SELECT name FROM admin_link ORDER BY name`, func(row scanner) error {
+			var one string
+			err := row.Scan(&one)
+			m.Admin.Links = append(m.Admin.Links, one)
+			return err
+		}},
+		{`SELECT port, proto FROM admin_service ORDER BY proto, port`, func(row scanner) error {
+			var one ispctl.Service
+			err := row.Scan(&one.Port, &one.Proto)
+			m.Admin.Services = append(m.Admin.Services, one)
+			return err
+		}},
+		{`SELECT addr, mode, vm, mac, applied FROM address`, func(row scanner) error {
 			var one ispctl.Address
-			err := row.Scan(text{&one.Addr}, &one.Applied)
+			err := row.Scan(text{&one.Addr}, &one.Mode, &one.VM, &one.MAC, &one.Applied)
 			m.Addresses = append(m.Addresses, one)
 			return err
 		}},
-		{`SELECT id, name, prefix, vlan, snat, egress, isolated, mtu, dhcp, dns, applied FROM zone ORDER BY name`, func(row scanner) error {
+		{`SELECT id, name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, mtu, dhcp, dns, applied FROM zone ORDER BY name`, func(row scanner) error {
 			var one ispctl.Zone
-			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Isolated, &one.MTU, &one.DHCP, &one.DNS, &one.Applied)
+			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, text{&one.Prefix6}, text{&one.Leg}, &one.Trunk, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Isolated, &one.MTU, &one.DHCP, &one.DNS, &one.Applied)
 			m.Zones = append(m.Zones, one)
 			return err
 		}},
@@ -76,17 +90,17 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			of.SSHKeys = append(of.SSHKeys, key)
 			return err
 		}},
-		{`SELECT vm, idx, zone, mac, tap, addr FROM nic ORDER BY vm, idx`, func(row scanner) error {
+		{`SELECT vm, idx, role, zone, mac, tap, addr, addr6, allow, tags FROM nic ORDER BY vm, idx`, func(row scanner) error {
 			var vm int64
 			var one ispctl.NIC
-			err := row.Scan(&vm, &one.Index, &one.Zone, &one.MAC, &one.Tap, text{&one.Addr})
+			err := row.Scan(&vm, &one.Index, &one.Role, &one.Zone, &one.MAC, &one.Tap, text{&one.Addr}, text{&one.Addr6}, words[ispctl.Allowance]{&one.Allow}, words[int]{&one.Tags})
 			of := &m.VMs[guests[vm]]
 			of.NICs = append(of.NICs, one)
 			return err
 		}},
-		{`SELECT id, addr, port, proto, vm, vm_port, applied FROM forward`, func(row scanner) error {
+		{`SELECT id, addr, port, last_port, proto, vm, vm_port, applied FROM forward`, func(row scanner) error {
 			var one ispctl.Forward
-			err := row.Scan(&one.ID, text{&one.Listen.Addr}, &one.Listen.Port, &one.Listen.Proto, &one.VM, &one.Port, &one.Applied)
+			err := row.Scan(&one.ID, text{&one.Listen.Addr}, &one.Listen.Port, &one.Last, &one.Listen.Proto, &one.VM, &one.Port, &one.Applied)
 			m.Forwards = append(m.Forwards, one)
 			return err
 		}},
@@ -142,4 +156,23 @@ func (t text) Scan(src any) error {
 		return err
 	}
 	return fmt.Errorf("no text form for %T", t.into)
+}
+
+// words scans a list with a space between its members; empty is none.
+type words[T any] struct{ into *[]T }
+
+// Scan implements sql.Scanner.
+func (w words[T]) Scan(src any) error {
+	s, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("want words, have %T", src)
+	}
+	for _, word := range strings.Fields(s) {
+		var one T
+		if _, err := fmt.Sscan(word, &one); err != nil {
+			return fmt.Errorf("%q: %w", word, err)
+		}
+		*w.into = append(*w.into, one)
+	}
+	return nil
 }

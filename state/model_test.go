@@ -196,7 +196,6 @@ func TestEveryChange(t *testing.T) {
 // TestTaken are the conflicts that the database itself finds.
 func TestTaken(t *testing.T) {
 	for name, do := range map[string]func(*state.Tx) error{
-		"address": func(tx *state.Tx) error { return tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.9")}) },
 		"name of a VM": func(tx *state.Tx) error {
 			_, err := tx.InsertVM(guest("web1", "u2", "02:00:00:00:00:09", "10.10.0.9"))
 			return err
@@ -214,10 +213,7 @@ func TestTaken(t *testing.T) {
 			return err
 		},
 		"run state that is none": func(tx *state.Tx) error { return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: "paused"}) },
-		"address a forward is on": func(tx *state.Tx) error {
-			return tx.DeleteAddress(ispctl.Address{Addr: addr("203.0.113.11")})
-		},
-		"VM a forward leads to": func(tx *state.Tx) error { return tx.DeleteVM(1) },
+		"VM a forward leads to":  func(tx *state.Tx) error { return tx.DeleteVM(1) },
 		"forward to no VM": func(tx *state.Tx) error {
 			return tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.9"), Port: 1, Proto: ispctl.TCP}, VM: "ghost", Port: 1})
 		},

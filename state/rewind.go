@@ -43,9 +43,9 @@ func (t *Tx) dropWalls(have, _ *ispctl.Model) error {
 
 func (t *Tx) rewindUplink(_, m *ispctl.Model) error {
 	if !m.Uplink.Configured() {
-		return errors.Join(t.exec(`DELETE FROM uplink`), t.SetHostServices(m.HostServices))
+		return errors.Join(t.exec(`DELETE FROM uplink`), t.PutAdmin(m.Admin), t.SetHostServices(m.HostServices))
 	}
-	return errors.Join(t.PutUplink(m.Uplink), t.SetHostServices(m.HostServices))
+	return errors.Join(t.PutUplink(m.Uplink), t.PutAdmin(m.Admin), t.SetHostServices(m.HostServices))
 }
 
 func (t *Tx) rewindZones(have, m *ispctl.Model) error {

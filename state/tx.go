@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -79,9 +80,10 @@ func (t *Tx) Model() (*ispctl.Model, error) { return t.store.model(t.ctx, t.tx) 
 
 // PutUplink declares the uplink.
 func (t *Tx) PutUplink(u ispctl.Uplink) error {
-	return t.exec(`INSERT INTO uplink (id, interface, kind, address, gateway) VALUES (1, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET interface = excluded.interface, kind = excluded.kind, address = excluded.address, gateway = excluded.gateway`,
-		u.Interface, u.Kind, marshal(u.Address), marshal(u.Gateway))
+	return t.exec(`INSERT INTO uplink (id, interface, kind, address, gateway, address6, gateway6, on_move) VALUES (1, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET interface = excluded.interface, kind = excluded.kind, address = excluded.address, gateway = excluded.gateway,
+			address6 = excluded.address6, gateway6 = excluded.gateway6, on_move = excluded.on_move`,
+		u.Interface, u.Kind, marshal(u.Address), marshal(u.Gateway), marshal(u.Address6), marshal(u.Gateway6), u.OnMove)
 }
 
 // SetHostServices replaces what the host answers on the uplink.
@@ -93,9 +95,26 @@ func (t *Tx) SetHostServices(services []ispctl.Service) error {
 	return err
 }
 
-// PutAddress adds an external address.
+// PutAdmin declares the admin network.
+func (t *Tx) PutAdmin(a ispctl.AdminNet) error {
+	err := errors.Join(t.exec(`DELETE FROM admin_net`), t.exec(`DELETE FROM admin_link`), t.exec(`DELETE FROM admin_service`))
+	if a.Configured() {
+		err = errors.Join(err, t.exec(`INSERT INTO admin_net (id, prefix) VALUES (1, ?)`, marshal(a.Prefix)))
+	}
+	for _, link := range a.Links {
+		err = errors.Join(err, t.exec(`INSERT INTO admin_link (name) VALUES (?) ON CONFLICT DO NOTHING`, link))
+	}
+	for _, s := range a.Services {
+		err = errors.Join(err, t.exec(`INSERT INTO admin_service (port, proto) VALUES (?, ?) ON CONFLICT DO NOTHING`, s.Port, s.Proto))
+	}
+	return err
+}
+
+// PutAddress adds an external address, or changes what it is used for.
 func (t *Tx) PutAddress(a ispctl.Address) error {
-	return t.exec(`INSERT INTO address (addr, applied) VALUES (?, ?)`, marshal(a.Addr), a.Applied)
+	return t.exec(`INSERT INTO address (addr, mode, vm, mac, applied) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET mode = excluded.mode, vm = excluded.vm, mac = excluded.mac, applied = excluded.applied`,
+		marshal(a.Addr), a.Mode, a.VM, a.MAC, a.Applied)
 }
 
 // DeleteAddress removes an external address.
@@ -105,10 +124,10 @@ func (t *Tx) DeleteAddress(a ispctl.Address) error {
 
 // PutZone makes the zone, or changes the one of that name.
 func (t *Tx) PutZone(z ispctl.Zone) error {
-	return t.exec(`INSERT INTO zone (name, prefix, vlan, snat, egress, isolated, mtu, dhcp, dns, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, vlan = excluded.vlan, snat = excluded.snat, egress = excluded.egress,
+	return t.exec(`INSERT INTO zone (name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, mtu, dhcp, dns, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, prefix6 = excluded.prefix6, leg = excluded.leg, trunk = excluded.trunk, vlan = excluded.vlan, snat = excluded.snat, egress = excluded.egress,
 			isolated = excluded.isolated, mtu = excluded.mtu, dhcp = excluded.dhcp, dns = excluded.dns, applied = excluded.applied`,
-		z.Name, marshal(z.Prefix), z.VLAN, marshal(z.SNAT), z.Egress, z.Isolated, z.MTU, z.DHCP, z.DNS, z.Applied)
+		z.Name, marshal(z.Prefix), marshal(z.Prefix6), marshal(z.Leg), z.Trunk, z.VLAN, marshal(z.SNAT), z.Egress, z.Isolated, z.MTU, z.DHCP, z.DNS, z.Applied)
 }
 
 // DeleteZone removes a zone.
@@ -157,8 +176,8 @@ func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 	for i := range vm.NICs {
 		nic := &vm.NICs[i]
 		nic.Index, nic.Tap = i, t.store.inst.Tap(vm.ID, i)
-		if err := t.exec(`INSERT INTO nic (vm, idx, zone, mac, tap, addr) VALUES (?, ?, ?, ?, ?, ?)`,
-			vm.ID, nic.Index, nic.Zone, nic.MAC, nic.Tap, marshal(nic.Addr)); err != nil {
+		if err := t.exec(`INSERT INTO nic (vm, idx, role, zone, mac, tap, addr, addr6, allow, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			vm.ID, nic.Index, nic.Role, nic.Zone, nic.MAC, nic.Tap, marshal(nic.Addr), marshal(nic.Addr6), list(nic.Allow), list(nic.Tags)); err != nil {
 			return vm, fmt.Errorf("vm %s: nic %d: %w", vm.Name, i, err)
 		}
 	}
@@ -188,9 +207,9 @@ func (t *Tx) DeleteVM(id int64) error { return t.exec(`DELETE FROM vm WHERE id =
 
 // PutForward makes the forward, or changes the one with the same outside end.
 func (t *Tx) PutForward(f ispctl.Forward) error {
-	return t.exec(`INSERT INTO forward (addr, port, proto, vm, vm_port, applied) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (addr, port, proto) DO UPDATE SET vm = excluded.vm, vm_port = excluded.vm_port, applied = excluded.applied`,
-		marshal(f.Listen.Addr), f.Listen.Port, f.Listen.Proto, f.VM, f.Port, f.Applied)
+	return t.exec(`INSERT INTO forward (addr, port, last_port, proto, vm, vm_port, applied) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (addr, port, proto) DO UPDATE SET last_port = excluded.last_port, vm = excluded.vm, vm_port = excluded.vm_port, applied = excluded.applied`,
+		marshal(f.Listen.Addr), f.Listen.Port, f.Last, f.Listen.Proto, f.VM, f.Port, f.Applied)
 }
 
 // DeleteForward removes the forward with that outside end.
@@ -231,6 +250,15 @@ func marshal(v encoding.TextMarshaler) string {
 		return "" // netip's own never fail
 	}
 	return string(b)
+}
+
+// list is its members with a space between them.
+func list[T any](all []T) string {
+	words := make([]string, len(all))
+	for i, one := range all {
+		words[i] = fmt.Sprint(one)
+	}
+	return strings.Join(words, " ")
 }
 
 // taken turns a broken UNIQUE or foreign key into a conflict. The operations
