@@ -41,6 +41,7 @@ var importRules = []struct {
 	{"cmd/*", []string{"internal/cli"}, "ten lines", nil},
 	{"internal/config", []string{"."}, "one file", nil},
 	{"internal/rehearse", []string{".", "net/firewall", "net/nat", "net/nft"}, "the walls of a model, where they harm nobody", nil},
+	{"internal/resident", []string{"."}, "tasks; knows nothing of what they do", nil},
 	{"internal/guard", nil, "processes; knows nothing of ours", nil},
 	{"internal/demo", []string{".", "internal/netns"}, "works through the program, as a user would", nil},
 	{"internal/netns", nil, "knows nothing of ours", nil},

@@ -29,6 +29,9 @@ func (p Paths) Confirm() string { return p.at("var/lib/ispctl/confirm") }
 // Lock is the file whose lock only one changing ispctl holds.
 func (p Paths) Lock() string { return p.at("run/ispctl/lock") }
 
+// Serve is the file whose lock the one `ispctl serve` of the installation holds.
+func (p Paths) Serve() string { return p.at("run/ispctl/serve.lock") }
+
 // Images is the image store, where AppArmor's profile for libvirt lets QEMU
 // read disks.
 func (p Paths) Images() string { return p.at("var/lib/libvirt/images/ispctl/images") }

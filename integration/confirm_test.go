@@ -18,7 +18,6 @@ import (
 
 	"ispctl"
 	"ispctl/internal/netns"
-	"ispctl/internal/testkit"
 	"ispctl/operations"
 	"ispctl/state"
 )
@@ -498,23 +497,4 @@ func TestPolicyComesBack(t *testing.T) {
 		t.Error("what the document closed is still closed")
 	}
 	w.fails(3, `vm "web3" not found`, "vm", "show", "web3")
-}
-
-// TestBootUnit has systemd read the unit that runs at boot.
-func TestBootUnit(t *testing.T) {
-	testkit.Need(t, testkit.Feature{Name: "systemd-analyze", Probe: func() error { _, err := exec.LookPath("systemd-analyze"); return err }})
-	dir := t.TempDir()
-	unit, err := os.ReadFile("../systemd/ispctl-confirm.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "ispctl-confirm.service")
-	text := strings.ReplaceAll(string(unit), "/usr/sbin/ispctl", program)
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("systemd-analyze", "verify", "--man=no", file).CombinedOutput()
-	if err != nil || strings.Contains(string(out), "ispctl-confirm") {
-		t.Errorf("%v: %s", err, out)
-	}
 }

@@ -48,6 +48,14 @@ type StatusView struct {
 	WantedRunning int         `json:"vms_wanted_running"`
 	Faults        []FaultView `json:"faults"`  // what the last pass could not do
 	Pending       []string    `json:"pending"` // what a pass would do now
+	Confirm       PendingView `json:"confirm"` // the change that awaits its confirmation
+	Serve         ServeView   `json:"serve"`
+}
+
+// ServeView is whether the resident part runs.
+type ServeView struct {
+	Running bool `json:"running"`
+	PID     int  `json:"pid,omitempty"`
 }
 
 // FaultView is something that is not as wanted.
@@ -70,7 +78,16 @@ func (p *Provider) Status(ctx context.Context) (StatusView, error) {
 	if err != nil {
 		return StatusView{}, err
 	}
+	confirm, err := p.Pending()
+	if err != nil {
+		return StatusView{}, err
+	}
+	serve, err := p.serving()
+	if err != nil {
+		return StatusView{}, err
+	}
 	s := StatusView{
+		Confirm: confirm, Serve: serve,
 		Root: m.Paths.Root, NetNS: m.Installation.NetNS, Hypervisor: m.Installation.Hypervisor, Uplink: m.Uplink.Interface,
 		Zones: len(m.Zones), Addresses: len(m.Addresses), Forwards: len(m.Forwards), VMs: len(m.VMs),
 		Faults: []FaultView{}, Pending: []string{},
@@ -87,4 +104,12 @@ func (p *Provider) Status(ctx context.Context) (StatusView, error) {
 		s.Pending = append(s.Pending, c.String())
 	}
 	return s, nil
+}
+
+func (p *Provider) serving() (ServeView, error) {
+	if p.Serving == nil {
+		return ServeView{}, nil
+	}
+	pid, running, err := p.Serving()
+	return ServeView{running, pid}, err
 }

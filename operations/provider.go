@@ -33,6 +33,8 @@ type Provider struct {
 	Templates  templates.Set
 	Paths      ispctl.Paths
 
+	Serving func() (pid int, running bool, err error) // the resident part; nil: nobody can tell
+
 	Clock  Clock
 	Guards Guards // nil: no change can await its confirmation
 

@@ -14,6 +14,7 @@ import (
 	"ispctl/images"
 	"ispctl/internal/config"
 	"ispctl/internal/rehearse"
+	"ispctl/internal/resident"
 	"ispctl/operations"
 	"ispctl/state"
 	"ispctl/templates"
@@ -56,7 +57,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.rootDir, "root", os.Getenv(RootEnv), "directory that all paths are under (or "+RootEnv+")")
 	flags.DurationVar(&a.lockWait, "lock-timeout", 30*time.Second, "how long to wait for another ispctl at work")
 	root.AddCommand(
-		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.confirmCmd(), a.confirmGuard(), a.statusCmd(),
+		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.confirmCmd(), a.confirmGuard(), a.statusCmd(), a.serveCmd(),
 		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneList(), a.zoneShow(), a.zoneDelete(), a.zonePolicy(), a.zoneCheck()),
 		group("address", "External addresses", a.addressAdd(), a.addressList(), a.addressRemove()),
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
@@ -135,7 +136,8 @@ func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.P
 	a.later(store.Close)
 	return &operations.Provider{
 		Store: store, Templates: set, Images: &images.Store{Dir: a.paths().Images()}, Paths: a.paths(),
-		Clock: operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
+		Serving: func() (int, bool, error) { return resident.Holder(a.paths().Serve()) },
+		Clock:   operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
 	}, nil
 }
 

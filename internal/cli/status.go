@@ -52,11 +52,15 @@ func (a *app) statusTable(s operations.StatusView) error {
 		{"forwards", strconv.Itoa(s.Forwards)},
 		{"vms", fmt.Sprintf("%d (%d wanted running)", s.VMs, s.WantedRunning)},
 		{"pending", plural(len(s.Pending), "change")},
+		{"serve", serveText(s.Serve)},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if c := s.Confirm; c.Pending {
+		fmt.Fprintf(a.streams.Out, "unconfirmed: %s of %s is taken back at %s unless you keep it: ispctl confirm\n", c.Command, c.Object, when(c.Deadline))
 	}
 	for _, f := range s.Faults {
 		fmt.Fprintf(a.streams.Out, "wrong: %s: %s\n", f.Object, f.Error)
@@ -65,4 +69,11 @@ func (a *app) statusTable(s operations.StatusView) error {
 		fmt.Fprintf(a.streams.Out, "pending: %s\n", c)
 	}
 	return nil
+}
+
+func serveText(v operations.ServeView) string {
+	if !v.Running {
+		return "not running: what others take away is put back by the next command only; see: systemctl start ispctl"
+	}
+	return fmt.Sprintf("running, process %d", v.PID)
 }

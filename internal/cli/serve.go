@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"ispctl"
+	"ispctl/internal/config"
+	"ispctl/internal/resident"
+)
+
+func (a *app) serveCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Stay, and keep the host as the database says; for the service manager",
+		Long: `Stay, and keep the host as the database says; for the service manager.
+
+It converges once at its start. It may be ended at any time: guests, walls and
+servers stand without it, and so does every other command.`,
+		Example: "  ispctl serve\n  systemctl enable --now ispctl.service",
+		Args:    args(0, "no argument"), ValidArgsFunction: nothing,
+		RunE: func(c *cobra.Command, _ []string) error {
+			inst, err := config.Load(a.paths())
+			if err != nil {
+				return err
+			}
+			if err := a.enter(inst); err != nil {
+				return err
+			}
+			release, err := resident.Only(a.paths().Serve())
+			if err != nil {
+				return err
+			}
+			a.later(release)
+			return a.serve(c.Context(), inst)
+		},
+	}
+}
+
+// serve runs the resident part until ctx ends.
+func (a *app) serve(ctx context.Context, inst ispctl.Installation) error {
+	say := log.New(a.streams.Err, "", 0) // the journal knows the time
+	tasks, err := a.tasks(ctx, inst, say)
+	if err != nil {
+		return err
+	}
+	if err := resident.Notify(resident.Ready); err != nil {
+		return err
+	}
+	say.Print("ready")
+	resident.Run(ctx, tasks, resident.DefaultPause, say)
+	say.Print("ends")
+	return resident.Notify(resident.Stopping)
+}
+
+// tasks are all that the resident part does, a row each.
+//
+// None opens libvirt: its embedded driver belongs to a process until that ends,
+// and every other command would wait for this one. What takes domains is done by
+// a child.
+func (a *app) tasks(_ context.Context, _ ispctl.Installation, say *log.Logger) ([]resident.Task, error) {
+	return []resident.Task{
+		resident.Watchdog(),
+		{Name: "start", Run: func(ctx context.Context) error { return a.child(ctx, say, "converge") }},
+	}, nil
+}
+
+// child runs a command of this program as a process of its own, under the same
+// root, and says what it said.
+func (a *app) child(ctx context.Context, say *log.Logger, args ...string) error {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--root=" + a.rootDir, "--lock-timeout=" + a.lockWait.String()}, args...)...)
+	cmd.Args[0] = "ispctl"
+	// Asked, not killed: a pass that is cut off is mended by the next, but need
+	// not be cut off.
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	lines := &lines{say: func(line string) { say.Printf("%s: %s", args[0], line) }}
+	cmd.Stdout, cmd.Stderr = lines, lines
+	cmd.WaitDelay = time.Second // whoever it started may hold them open
+	err := cmd.Run()
+	lines.flush()
+	if err != nil {
+		return fmt.Errorf("ispctl %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// lines passes on what is written to it, a line at a time.
+type lines struct {
+	say  func(string)
+	rest []byte
+}
+
+// Write implements [io.Writer].
+func (l *lines) Write(b []byte) (int, error) {
+	l.rest = append(l.rest, b...)
+	for {
+		line, rest, whole := bytes.Cut(l.rest, []byte("\n"))
+		if !whole {
+			return len(b), nil
+		}
+		l.say(string(line))
+		l.rest = rest
+	}
+}
+
+func (l *lines) flush() {
+	if len(l.rest) > 0 {
+		l.say(string(l.rest))
+	}
+}
