@@ -33,6 +33,7 @@ func Run(ctx context.Context, tasks []Task, pause Pause, say *log.Logger) {
 	for _, t := range tasks {
 		all.Go(func() { t.keep(ctx, pause, say) })
 	}
+	<-ctx.Done() // even if no task has more to do: who stays is to be found
 	all.Wait()
 }
 
