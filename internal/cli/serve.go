@@ -23,8 +23,9 @@ func (a *app) serveCmd() *cobra.Command {
 		Long: `Stay, and keep the host as the database says; for the service manager.
 
 It converges once at its start. It may be ended at any time: guests, walls and
-servers stand without it, and so does every other command.`,
-		Example: "  ispctl serve\n  systemctl enable --now ispctl.service",
+servers stand without it, and every other command works without it. Under
+systemd it is `+"`systemctl enable --now ispctl`.",
+		Example: "  ispctl serve",
 		Args:    args(0, "no argument"), ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
 			inst, err := config.Load(a.paths())
