@@ -31,6 +31,7 @@ var importRules = []struct {
 	{"vm", []string{".", "converge"}, "a layer, and pure: no libvirt", append(layerDenies, "os/exec")},
 	{"net/nft", []string{".", "converge"}, "shared by layers, knows none", layerDenies},
 	{"net/firewall", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
+	{"net/count", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/nat", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/bridge", []string{".", "converge"}, "a layer", layerDenies},
 	{"net/route", []string{".", "converge"}, "a layer", layerDenies},

@@ -66,3 +66,14 @@ func (i Installation) LinkGroup() uint32 {
 
 // Domain is the name of a VM's libvirt domain.
 func (i Installation) Domain(vm Name) string { return i.Prefix + "-" + string(vm) }
+
+// BridgeMAC is the Ethernet address of a bridge of ours, by the bridge's name.
+// It is fixed: the kernel's own choice would follow the lowest one of the
+// ports, so that guests lose their gateway whenever a neighbour comes or goes.
+// It is locally administered, and the same after the bridge is made anew.
+func BridgeMAC(bridge string) string {
+	h := fnv.New64a()
+	h.Write([]byte(bridge))
+	b := h.Sum(nil)
+	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4])
+}

@@ -7,6 +7,7 @@ import (
 	"ispctl/converge"
 	"ispctl/images"
 	"ispctl/net/bridge"
+	"ispctl/net/count"
 	"ispctl/net/dhcp"
 	"ispctl/net/firewall"
 	"ispctl/net/nat"
@@ -27,20 +28,24 @@ func Layers(
 	links, errLinks := bridge.Open(inst.LinkGroup())
 	wall, errWall := nft.Open(inst.Table(firewall.Layer))
 	translation, errNAT := nft.Open(inst.Table(nat.Layer))
+	counters, errCount := nft.Open(inst.Table(count.Layer))
 	routes, errRoutes := route.Open()
 	servers, errServers := dhcp.Open(inst, paths)
-	if err := errors.Join(errLinks, errWall, errNAT, errRoutes, errServers); err != nil {
+	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers); err != nil {
 		return nil, nil, err
 	}
 	closeAll = func() error {
 		links.Close()
 		routes.Close()
 		servers.Close()
-		return errors.Join(wall.Close(), translation.Close())
+		return errors.Join(wall.Close(), translation.Close(), counters.Close())
 	}
 	return []converge.Layer{
 		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix}),
 		converge.NewLayer("bridge", bridge.Desired, bridge.Diff, links),
+		// Before the wall opens: what is let through is counted from its first
+		// packet on.
+		converge.NewLayer(count.Layer, count.Desired, nft.Diff, counters),
 		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),

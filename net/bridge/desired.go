@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"fmt"
-	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,7 +47,7 @@ func Desired(m *ispctl.Model) (State, error) {
 		zones[z.Name] = z
 		name := m.Installation.Bridge(z.Name)
 		s[name] = Link{
-			Name: name, Kind: Bridge, Alias: "zone " + string(z.Name), MAC: gatewayMAC(name), MTU: z.LinkMTU(),
+			Name: name, Kind: Bridge, Alias: "zone " + string(z.Name), MAC: ispctl.BridgeMAC(name), MTU: z.LinkMTU(),
 			Addresses: []netip.Prefix{z.GatewayPrefix()}, Hardened: true, Up: true,
 		}
 	}
@@ -71,17 +70,6 @@ func (l Link) object() string {
 
 // Object is what the link of the change is for, see [converge.Owned].
 func (c Change) Object() string { return c.Link.object() }
-
-// gatewayMAC fixes the bridge's own MAC, which would otherwise follow the
-// lowest one of its ports, so that guests lose their gateway whenever a
-// neighbour comes or goes. It is locally administered, and the same after the
-// bridge is made anew.
-func gatewayMAC(bridge string) string {
-	h := fnv.New64a()
-	h.Write([]byte(bridge))
-	b := h.Sum(nil)
-	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4])
-}
 
 func sortedNames(s State) []string {
 	names := make([]string, 0, len(s))

@@ -22,6 +22,8 @@ type Kernel struct {
 	conn *nftables.Conn
 	name string
 
+	counts *dumper
+
 	// Of a closed connection the library opens another one when it is next
 	// used, in whatever network namespace the caller is by then.
 	closed bool
@@ -42,7 +44,11 @@ func Open(name string) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
-	return &Kernel{conn: conn, name: name}, nil
+	counts, err := openDumper()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open nftables: %w", err), conn.CloseLasting())
+	}
+	return &Kernel{conn: conn, name: name, counts: counts}, nil
 }
 
 // Close closes the socket. Whatever is asked of the edge afterwards fails with
@@ -50,8 +56,11 @@ func Open(name string) (*Kernel, error) {
 func (k *Kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.closed {
+		return errClosed
+	}
 	k.closed = true
-	return k.conn.CloseLasting()
+	return errors.Join(k.counts.close(), k.conn.CloseLasting())
 }
 
 func forceBuffers(c *netlink.Conn) error {

@@ -1,7 +1,7 @@
 package nft
 
 import (
-	"encoding/binary"
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -122,22 +122,36 @@ func Join(fields ...Field) string {
 	return string(b)
 }
 
-// Range is the key and the end of an element that covers an IPv4 prefix.
+// Range is the key and the end of an element that covers a prefix.
 func Range(p netip.Prefix) (key, end string) {
-	first := p.Masked().Addr().As4()
-	next := uint64(binary.BigEndian.Uint32(first[:])) + 1<<(32-p.Bits())
-	key = string(first[:])
-	if next>>32 != 0 {
-		return key, ""
+	first := p.Masked().Addr().AsSlice()
+	next := slices.Clone(first)
+	for i, bits := len(next)-1, 8*len(next)-p.Bits(); i >= 0; i, bits = i-1, bits-8 {
+		// The lowest byte that the prefix covers in part, or not at all, goes
+		// up by what it covers; what carries goes on to the left.
+		step := 1 << max(min(bits, 8), 0)
+		if bits >= 8 {
+			continue // all of it is the guests'
+		}
+		sum := int(next[i]) + step
+		next[i] = byte(sum)
+		for ; sum > 0xff && i > 0; i-- {
+			sum = int(next[i-1]) + 1
+			next[i-1] = byte(sum)
+		}
+		if sum > 0xff {
+			return string(first), ""
+		}
+		return string(first), string(next)
 	}
-	return key, string(binary.BigEndian.AppendUint32(nil, uint32(next)))
+	return string(first), "" // everything
 }
 
 // text is the element in the syntax of nft(8).
 func (s Set) text(e Elem) string {
 	t := fieldText(s.Key, e.Key)
 	if s.Interval {
-		t += "-" + lastText(e.End)
+		t += "-" + lastText(e.Key, e.End)
 	}
 	if len(s.Value) > 0 {
 		t += " : " + fieldText(s.Value, e.Value)
@@ -145,14 +159,18 @@ func (s Set) text(e Elem) string {
 	return t
 }
 
-// lastText is the last IPv4 address before end.
-func lastText(end string) string {
-	last := uint32(0xffffffff)
-	if end != "" {
-		last = binary.BigEndian.Uint32([]byte(end)) - 1
+// lastText is the last address before end, of as many bytes as key has.
+func lastText(key, end string) string {
+	last := []byte(end)
+	for i := len(last) - 1; i >= 0; i-- {
+		if last[i]--; last[i] != 0xff {
+			break
+		}
 	}
-	a, _ := netip.AddrFromSlice(binary.BigEndian.AppendUint32(nil, last))
-	return a.String()
+	if end == "" {
+		last = bytes.Repeat([]byte{0xff}, len(key))
+	}
+	return addrText(last)
 }
 
 func fieldText(types []Type, bytes string) string {
