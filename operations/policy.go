@@ -179,11 +179,30 @@ type CheckView struct {
 	Family  ispctl.Family `json:"family"`
 	Allowed bool          `json:"allowed"`
 	Rule    string        `json:"rule"` // what decides
+	Probe   *ProbeView    `json:"probe,omitempty"`
 }
 
+// Question is one connection that is asked about.
+type Question struct {
+	From, To ispctl.End
+	Opening  ispctl.Opening
+	Family   ispctl.Family
+}
+
+// ProbeView is what became of a real packet.
+type ProbeView struct {
+	Reached   bool   `json:"reached"`
+	Rehearsed bool   `json:"rehearsed"` // sent on a scratch host with the same walls, since only the provider can send it here
+	Detail    string `json:"detail"`
+}
+
+// Prober sends a real packet. An error says that it could not be sent.
+type Prober func(context.Context, *ispctl.Model, Question) (ProbeView, error)
+
 // CheckPolicy says what would happen to a new connection, and which rule
-// decides.
-func (p *Provider) CheckPolicy(ctx context.Context, from, to string, o ispctl.Opening, f ispctl.Family) (CheckView, error) {
+// decides. With a probe a packet is sent as well; that it does not fare as the
+// rules say is an error beside the answer.
+func (p *Provider) CheckPolicy(ctx context.Context, from, to string, o ispctl.Opening, f ispctl.Family, probe bool) (CheckView, error) {
 	m, err := p.Store.Model(ctx)
 	if err != nil {
 		return CheckView{}, err
@@ -197,5 +216,28 @@ func (p *Provider) CheckPolicy(ctx context.Context, from, to string, o ispctl.Op
 		return CheckView{}, err
 	}
 	v := zones.Decide(m, a, b, o, f)
-	return CheckView{From: a, To: b, Service: o.String(), Family: f, Allowed: v.Allowed, Rule: v.Rule}, nil
+	view := CheckView{From: a, To: b, Service: o.String(), Family: f, Allowed: v.Allowed, Rule: v.Rule}
+	if !probe {
+		return view, nil
+	}
+	if a == b {
+		return view, ispctl.Invalid("probe", from, "both ends are the same; what is inside a zone is not the firewall's to say")
+	}
+	sent, err := p.Probe(ctx, m, Question{a, b, o, f})
+	if err != nil {
+		return view, err
+	}
+	view.Probe = &sent
+	if sent.Reached == v.Allowed {
+		return view, nil
+	}
+	became := "did not come through"
+	if sent.Reached {
+		became = "came through"
+	}
+	return view, &ispctl.Error{
+		Kind: ispctl.Failed, Object: fmt.Sprintf("%s -> %s %s %s", a, b, o, f),
+		Cause: fmt.Sprintf("the rules say %q, and the packet from %s %s", v.Rule, sent.Detail, became),
+		Next:  "see what stands in the way: ispctl converge --dry-run; ispctl doctor",
+	}
 }

@@ -40,6 +40,7 @@ type Provider struct {
 
 	Actor    string        // who asks, for the journal
 	Caller   Connection    // by which the caller is here; zero: not by SSH
+	Probe    Prober        // nil: no packet can be sent
 	Rehearse Rehearsal     // nil: only the model is asked whether it would be cut
 	LockWait time.Duration // how long to wait for another ispctl
 	Progress func(Progress)

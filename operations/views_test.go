@@ -65,7 +65,7 @@ func TestViewsAsJSON(t *testing.T) {
 	show("status", status, err)
 	matrix, err := w.PolicyMatrix(ctx)
 	show("policies", matrix, err)
-	check, err := w.CheckPolicy(ctx, "dmz", "mail", ispctl.Opening{Transport: ispctl.TransportTCP, Port: 25}, ispctl.IPv4)
+	check, err := w.CheckPolicy(ctx, "dmz", "mail", ispctl.Opening{Transport: ispctl.TransportTCP, Port: 25}, ispctl.IPv4, false)
 	show("check", check, err)
 	testkit.Golden(t, "views.json", b.String())
 }
@@ -111,7 +111,7 @@ func TestShowOfNothing(t *testing.T) {
 		"image":    {func() error { _, err := w.RemoveImage(ctx, "x", false); return err }, `image "x" not found (have: micro)`},
 		"wait":     {func() error { return w.WaitSSH(ctx, "x", time.Second) }, `vm "x" not found (have: web1, web2)`},
 		"check": {func() error {
-			_, err := w.CheckPolicy(ctx, "x", "mail", ispctl.Opening{Transport: ispctl.ICMP}, ispctl.IPv4)
+			_, err := w.CheckPolicy(ctx, "x", "mail", ispctl.Opening{Transport: ispctl.ICMP}, ispctl.IPv4, false)
 			return err
 		}, `zone "x" not found (have: dmz, mail, host, internet)`},
 	} {

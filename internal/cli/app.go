@@ -13,6 +13,7 @@ import (
 	"ispctl"
 	"ispctl/images"
 	"ispctl/internal/config"
+	"ispctl/internal/probe"
 	"ispctl/internal/rehearse"
 	"ispctl/internal/resident"
 	"ispctl/operations"
@@ -122,6 +123,27 @@ func (a *app) reader(ctx context.Context) (*operations.Provider, ispctl.Installa
 	}
 	p, err := a.open(ctx, inst)
 	return p, inst, err
+}
+
+// inside is a reader that stands in the installation's network namespace,
+// which starts the command line over.
+func (a *app) inside(ctx context.Context) (*operations.Provider, error) {
+	inst, err := config.Load(a.paths())
+	if err != nil {
+		return nil, err
+	}
+	if err := a.enter(inst); err != nil {
+		return nil, err
+	}
+	p, err := a.open(ctx, inst)
+	if err != nil {
+		return nil, err
+	}
+	p.Probe = func(ctx context.Context, m *ispctl.Model, q operations.Question) (operations.ProbeView, error) {
+		o, err := probe.Try(ctx, m, probe.Question(q))
+		return operations.ProbeView(o), err
+	}
+	return p, nil
 }
 
 func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.Provider, error) {
