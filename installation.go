@@ -64,6 +64,25 @@ func (i Installation) LinkGroup() uint32 {
 	return h.Sum32()&0x3fff_ffff | 0x4000_0000
 }
 
+// Guests' processes run as users that no other program has: those from 0x60000000,
+// a block of 2^20 for each prefix. They lie above what systemd hands out to
+// services (61184 to 65519) and /etc/subuid to people, and below what
+// systemd-nspawn takes for containers (0x70000000,
+// https://systemd.io/UIDS-GIDS/).
+const (
+	guestUIDs     = 0x6000_0000
+	guestUIDBlock = 1 << 20
+)
+
+// GuestUID is the user, and the group, that a VM's process runs as and that
+// owns its disk: nobody else's. It follows from the VM's id, which is never
+// used again.
+func (i Installation) GuestUID(vm int64) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte("ispctl:" + i.Prefix))
+	return guestUIDs + h.Sum32()&0xff*guestUIDBlock + uint32(vm)%guestUIDBlock
+}
+
 // Domain is the name of a VM's libvirt domain.
 func (i Installation) Domain(vm Name) string { return i.Prefix + "-" + string(vm) }
 

@@ -74,6 +74,7 @@ func newProgram(b *testing.B) program {
 	testkit.Need(b, testkit.Root, qemu)
 	root, err := os.MkdirTemp("", "isp") // short: libvirt's sockets lie below
 	check(b, err)
+	check(b, os.Chmod(root, 0o711)) // guests run as users of their own
 	p := program{filepath.Join(root, "ispctl"), root}
 	testkit.Sh(b, "go", "build", "-o", p.path, "ispctl/cmd/ispctl")
 	testkit.Sh(b, "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "inet0")

@@ -17,6 +17,7 @@ const (
 	CreateDisk
 	GrowDisk
 	PutSeed
+	Own
 	RemoveDir
 )
 
@@ -51,6 +52,8 @@ func (c Change) String() string {
 			grafts += " " + name + "=" + name
 		}
 		return fmt.Sprintf("genisoimage -volid %s -output %s -graft-points%s", SeedLabel, c.seed(), grafts)
+	case Own:
+		return fmt.Sprintf("chown %d:%d %s %s", c.Files.Owner, c.Files.Owner, c.disk(), c.seed())
 	case RemoveDir:
 		return "rm -r " + c.Files.Dir
 	}

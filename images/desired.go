@@ -14,6 +14,7 @@ type GuestFiles struct {
 	Backing string      // what the overlay lies over; empty: there is no overlay
 	Size    ispctl.Size // of the overlay
 	Seed    string      // digest of the seed; empty: there is none
+	Owner   int64       // user and group of both; -1: not one
 
 	// What it takes to make them. Observe cannot know it.
 	vm   ispctl.Name
@@ -22,7 +23,7 @@ type GuestFiles struct {
 
 // Equal compares what can be observed.
 func (g GuestFiles) Equal(o GuestFiles) bool {
-	return g.Dir == o.Dir && g.Backing == o.Backing && g.Size == o.Size && g.Seed == o.Seed
+	return g.Dir == o.Dir && g.Backing == o.Backing && g.Size == o.Size && g.Seed == o.Seed && g.Owner == o.Owner
 }
 
 // State is the directories of ours, by their names: the guests' UUIDs, and
@@ -75,6 +76,7 @@ func desired(m *ispctl.Model, vm ispctl.VM, seedOf func(*ispctl.Model, ispctl.VM
 		Backing: m.Paths.ImageDisk(vm.Image),
 		Size:    plan.Disk,
 		Seed:    seed.Digest,
+		Owner:   int64(m.Installation.GuestUID(vm.ID)),
 		vm:      vm.Name,
 		seed:    seed,
 	}, nil

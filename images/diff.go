@@ -25,6 +25,10 @@ func Diff(want, have State) []Change {
 		if h.Seed != w.Seed {
 			changes = append(changes, Change{Op: PutSeed, UUID: uuid, Files: w})
 		}
+		// What has just been made is root's.
+		if h.Owner != w.Owner || h.Backing == "" || h.Seed != w.Seed {
+			changes = append(changes, Change{Op: Own, UUID: uuid, Files: w})
+		}
 	}
 	for _, uuid := range slices.Sorted(maps.Keys(have)) {
 		if _, wanted := want[uuid]; !wanted {

@@ -183,8 +183,8 @@ func TestDataStays(t *testing.T) {
 				t.Fatal(err)
 			}
 			changes, err := pass(t, k, model(root, guest("a", uuid1, "large"), guest("b", uuid2, "small")))
-			if err != nil || len(changes) != 3 {
-				t.Errorf("%v, %v, want the three that make b", changes, err)
+			if err != nil || len(changes) != 5 {
+				t.Errorf("%v, %v, want the four that make b, and the owner of a", changes, err)
 			}
 			after, err := os.ReadFile(k.Paths.Disk(uuid1))
 			if err != nil || string(before) != string(after) {

@@ -66,13 +66,15 @@ func (f *Fake) apply(c Change) error {
 	case !there:
 		return fmt.Errorf("%s: no such directory", c.Files.Dir)
 	case c.Op == CreateDisk && g.Backing == "":
-		g.Backing, g.Size = c.Files.Backing, c.Files.Size
+		g.Backing, g.Size, g.Owner = c.Files.Backing, c.Files.Size, -1
 	case c.Op == CreateDisk && g.Backing != c.Files.Backing:
 		return ispctl.Conflicting("disk", c.disk(), "lies over %s, not %s", g.Backing, c.Files.Backing)
 	case c.Op == GrowDisk:
 		g.Size = max(g.Size, c.Files.Size)
 	case c.Op == PutSeed:
-		g.Seed = c.Files.Seed
+		g.Seed, g.Owner = c.Files.Seed, -1
+	case c.Op == Own:
+		g.Owner = c.Files.Owner
 	}
 	f.Guests[c.UUID] = g
 	return nil

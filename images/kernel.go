@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"ispctl"
 	"ispctl/converge"
 )
@@ -80,8 +82,31 @@ func observe(dir string) (GuestFiles, error) {
 		}
 	}
 	var err error
-	g.Seed, err = readSeedDigest(filepath.Join(dir, seedFile))
+	if g.Seed, err = readSeedDigest(filepath.Join(dir, seedFile)); err != nil {
+		return g, err
+	}
+	g.Owner, err = owner(path, filepath.Join(dir, seedFile))
 	return g, err
+}
+
+// owner is the user and group of all the files; -1 where they are not one.
+func owner(paths ...string) (int64, error) {
+	owners := map[uint32]bool{}
+	for _, path := range paths {
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); errors.Is(err, fs.ErrNotExist) {
+			return -1, nil
+		} else if err != nil {
+			return -1, fmt.Errorf("owner of %s: %w", path, err)
+		}
+		owners[st.Uid], owners[st.Gid] = true, true
+	}
+	if len(owners) == 1 {
+		for one := range owners {
+			return int64(one), nil
+		}
+	}
+	return -1, nil
 }
 
 // parallel is how many guests are worked on at once: most of it is to wait for
@@ -162,6 +187,9 @@ func (k *Kernel) apply(ctx context.Context, c Change) error {
 		return GrowOverlay(ctx, c.disk(), c.Files.Size)
 	case PutSeed:
 		return WriteSeed(c.seed(), c.Files.seed)
+	case Own:
+		owner := int(c.Files.Owner)
+		return errors.Join(os.Lchown(c.disk(), owner, owner), os.Lchown(c.seed(), owner, owner))
 	case RemoveDir:
 		if isHalf(c.UUID) {
 			return os.RemoveAll(c.Files.Dir)

@@ -74,6 +74,9 @@ func newWorld(t testing.TB, hypervisor string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(dir, 0o711); err != nil { // guests run as users of their own
+		t.Fatal(err)
+	}
 	// Longer than a socket's path may be: the place is the operator's choice.
 	root := filepath.Join(dir, "a-root-whose-path-has-more-bytes-than-that-of-a-unix-socket")
 	if err := os.Mkdir(root, 0o755); err != nil {

@@ -42,7 +42,7 @@ type Store struct {
 // database of a newer ispctl is refused and left as it is.
 func Open(ctx context.Context, inst ispctl.Installation, paths ispctl.Paths) (*Store, error) {
 	path := paths.Database()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Dir(path)), 0o755), makeDir(filepath.Dir(path)), private(path)); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	write, err := connect(path, "_txlock=immediate&_synchronous=FULL")
@@ -62,6 +62,25 @@ func Open(ctx context.Context, inst ispctl.Installation, paths ispctl.Paths) (*S
 		return nil, errors.Join(err, write.Close())
 	}
 	return &Store{write: write, read: read, inst: inst, paths: paths}, nil
+}
+
+// makeDir makes the directory of the database one that others can pass, and not
+// look into: guests, which run as users of their own, have files below it.
+func makeDir(path string) error {
+	if err := os.Mkdir(path, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Chmod(path, 0o711)
+}
+
+// private makes the file, which is empty to SQLite, so that only its owner reads
+// it. What SQLite keeps beside it gets the same mode.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 // Close closes the database.
@@ -120,6 +139,9 @@ func backUp(ctx context.Context, db *sql.DB, file string) error {
 	}
 	half := file + ".tmp"
 	if err := os.Remove(half); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := private(half); err != nil {
 		return err
 	}
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", half); err != nil {

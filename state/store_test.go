@@ -25,9 +25,10 @@ func TestOpenMakesItOnce(t *testing.T) {
 	if m := modelOf(t, open(t, root)); len(m.Zones) != 2 {
 		t.Errorf("%+v", m)
 	}
-	info, err := os.Stat(filepath.Dir(paths.Database()))
-	if err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the directory: %v, %v", info.Mode(), err)
+	for path, want := range map[string]os.FileMode{filepath.Dir(paths.Database()): 0o711, paths.Database(): 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"ispctl"
 )
@@ -68,6 +69,7 @@ type reader struct {
 	unit string // of <memory>
 	file string // of the <disk> that is being read
 	dev  string // of the same
+	sec  string // model of the <seclabel> that is being read
 
 	domain Domain
 	ours   bool
@@ -83,6 +85,8 @@ func (r *reader) enter(e xml.StartElement) {
 		r.mark(e)
 	case "/domain/memory":
 		r.unit = attr(e, "unit")
+	case "/domain/seclabel":
+		r.sec = attr(e, "model")
 	case "/domain/devices/disk":
 		r.file, r.dev = "", ""
 	case "/domain/devices/disk/source":
@@ -111,6 +115,10 @@ func (r *reader) leave() {
 		d.Memory = memory(string(r.text), r.unit)
 	case "/domain/vcpu":
 		d.CPUs, _ = strconv.Atoi(string(r.text))
+	case "/domain/seclabel/label":
+		if r.sec == dac {
+			d.UID = uid(string(r.text))
+		}
 	case "/domain/os/kernel":
 		d.Kernel = string(r.text)
 	case "/domain/os/initrd":
@@ -160,6 +168,16 @@ func namespace(e xml.StartElement) string {
 		}
 	}
 	return ""
+}
+
+// uid reads a label that user wrote; any other is 0, which nobody wants.
+func uid(label string) uint32 {
+	user, group, _ := strings.Cut(label, ":")
+	n, err := strconv.ParseUint(strings.TrimPrefix(user, "+"), 10, 32)
+	if err != nil || user != group {
+		return 0
+	}
+	return uint32(n)
 }
 
 // memory reads an amount as libvirt prints it: always in KiB, the default of

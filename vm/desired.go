@@ -51,6 +51,9 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		Disk: m.Paths.Disk(vm.UUID), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
 		Running: vm.Wanted == ispctl.Running,
 	}
+	if h.Type != Test {
+		d.UID = m.Installation.GuestUID(vm.ID)
+	}
 	for _, n := range vm.NICs {
 		d.NICs = append(d.NICs, NIC{MAC: n.MAC, Tap: n.Tap})
 	}

@@ -19,6 +19,7 @@ type Domain struct {
 	VM   ispctl.Name // whose domain it is, by the mark
 	ID   int64       // of the VM, by the mark; not the domain id, which libvirt chooses
 
+	UID    uint32 // that its process runs as; 0: whatever libvirt's configuration says
 	Type   string // of the hypervisor: [KVM], [QEMU] or [Test]
 	CPUs   int
 	Memory ispctl.Size // whole KiB
@@ -49,7 +50,7 @@ const (
 // sameDefinition compares all that a definition says.
 func (d Domain) sameDefinition(o Domain) bool {
 	return d.Name == o.Name && d.UUID == o.UUID && d.VM == o.VM && d.ID == o.ID &&
-		d.Type == o.Type && d.CPUs == o.CPUs && d.Memory == o.Memory &&
+		d.UID == o.UID && d.Type == o.Type && d.CPUs == o.CPUs && d.Memory == o.Memory &&
 		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
 		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog &&
 		slices.Equal(d.NICs, o.NICs)

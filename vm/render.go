@@ -64,11 +64,25 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 			}},
 		},
 	}
+	if d.UID != 0 {
+		doc.SecLabel = []libvirtxml.DomainSecLabel{user(d.UID)}
+	}
 	for _, n := range d.NICs {
 		doc.Devices.Interfaces = append(doc.Devices.Interfaces, nic(n))
 	}
 	return doc
 }
+
+// user gives the process a user of its own, so that one that a guest has broken
+// into owns no other guest's disk. The files are made with that owner: libvirt
+// is not to change owners, since it counts who uses a shared file, in marks that
+// a kill -9 leaves wrong.
+func user(uid uint32) libvirtxml.DomainSecLabel {
+	return libvirtxml.DomainSecLabel{Type: "static", Model: dac, Relabel: "no", Label: fmt.Sprintf("+%d:+%d", uid, uid)}
+}
+
+// dac is libvirt's name of users, groups and modes.
+const dac = "dac"
 
 // machine is never microvm: under TCG that one hung in every other boot.
 const machine = "q35"

@@ -94,7 +94,10 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 	case gone:
 		return nil
 	case c.Act == vm.Start:
-		return start(ctx, dom)
+		if err := start(ctx, dom); err != nil {
+			return errors.Join(barred(c.Domain.Disk), text(err))
+		}
+		return nil
 	case c.Act == vm.Stop:
 		return h.stop(ctx, dom)
 	}

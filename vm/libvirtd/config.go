@@ -1,6 +1,7 @@
 package libvirtd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,10 @@ import (
 
 // writeConfig writes the embedded driver's qemu.conf.
 func writeConfig(paths ispctl.Paths) error {
+	// QEMU, which is not root, opens what libvirt has written for it below.
+	if err := errors.Join(os.MkdirAll(paths.Embed(), 0o711), os.Chmod(paths.Embed(), 0o711)); err != nil {
+		return fmt.Errorf("make directory of libvirt: %w", err)
+	}
 	dir := filepath.Join(paths.Embed(), "etc")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make directory of qemu.conf: %w", err)
@@ -38,11 +43,12 @@ stdio_handler = "file"
 # There may be neither AppArmor nor a profile of it.
 security_driver = "none"
 
-# The files of guests are root's alone and stay as they are. Were libvirt to
-# change owners, it would mark the image's kernel, which guests share, with
-# reference counts that a kill -9 leaves wrong for good.
-user = "root"
-group = "root"
+# Each guest's process has a user of its own, by its definition, and its files
+# are that user's from the start. Were libvirt to change owners, it would mark
+# the image's kernel, which guests share, with reference counts that a kill -9
+# leaves wrong for good.
+user = "nobody"
+group = "nogroup"
 dynamic_ownership = 0
 
 # QEMU runs in the namespaces of the process that starts it. A /dev of its own

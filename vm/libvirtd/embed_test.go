@@ -66,6 +66,7 @@ func TestLawsOnEmbed(t *testing.T) {
 	foreign.NICs, foreign.Disk = nil, paths.Disk("foreign")
 	write(t, foreign.Disk, nil)
 	testkit.Sh(t, "qemu-img", "create", "-q", "-f", "qcow2", foreign.Disk, "64M")
+	must(t, os.Chown(foreign.Disk, int(foreign.UID), int(foreign.UID)))
 	text, err := vm.Render(foreign, "lab")
 	must(t, err)
 	define(t, conn, text)

@@ -2,6 +2,9 @@ package libvirtd
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"libvirt.org/go/libvirt"
@@ -31,6 +34,20 @@ func explain(uri string, err error) error {
 		e.Kind, e.Next = ispctl.Permission, "run it as root"
 	}
 	return e
+}
+
+// barred is an error if a directory above the file cannot be passed by the users
+// of guests, who are in no group.
+func barred(file string) error {
+	for dir := filepath.Dir(file); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if st, err := os.Stat(dir); err == nil && st.Mode()&0o001 == 0 {
+			return &ispctl.Error{
+				Kind: ispctl.Conflict, Object: "directory " + dir, Cause: fmt.Sprintf("guests run as users of their own, who cannot pass it (mode %04o)", st.Mode().Perm()),
+				Next: "chmod o+x " + dir,
+			}
+		}
+	}
+	return nil
 }
 
 // is reports whether libvirt refused with that code.

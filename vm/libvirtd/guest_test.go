@@ -2,6 +2,7 @@ package libvirtd_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,6 +104,8 @@ func furnish(t testing.TB) ispctl.Paths {
 			seen[guest.UUID] = true
 			write(t, paths.Seed(guest.UUID), make([]byte, 64<<10))
 			testkit.Sh(t, "qemu-img", "create", "-q", "-f", "qcow2", paths.Disk(guest.UUID), "64M")
+			owner := int(inst.GuestUID(guest.ID))
+			must(t, errors.Join(os.Chown(paths.Disk(guest.UUID), owner, owner), os.Chown(paths.Seed(guest.UUID), owner, owner)))
 			for _, nic := range guest.NICs {
 				testkit.Sh(t, "ip", "tuntap", "add", "dev", nic.Tap, "mode", "tap", "vnet_hdr")
 				testkit.Sh(t, "ip", "link", "set", "dev", nic.Tap, "up")

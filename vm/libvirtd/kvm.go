@@ -27,7 +27,7 @@ import (
 // this call, or nobody else sees it.
 func HideKVM(paths ispctl.Paths) error {
 	empty := filepath.Join(paths.Embed(), "no-kvm")
-	if err := os.MkdirAll(paths.Embed(), 0o700); err != nil {
+	if err := os.MkdirAll(paths.Embed(), 0o711); err != nil {
 		return fmt.Errorf("hide /dev/kvm: %w", err)
 	}
 	if err := os.WriteFile(empty, nil, 0o400); err != nil {

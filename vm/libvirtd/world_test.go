@@ -55,7 +55,7 @@ func enter(t *testing.T) bool {
 	}
 	testkit.Need(t, testkit.Root, qemuDriver)
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=100s")
-	cmd.Env = append(os.Environ(), roleEnv+"="+roleMaker, rootEnv+"="+t.TempDir())
+	cmd.Env = append(os.Environ(), roleEnv+"="+roleMaker, rootEnv+"="+testkit.PassableDir(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET,
 		Pdeathsig:  syscall.SIGKILL,
