@@ -22,6 +22,7 @@ test: packages build lint ## run the linters and all tests: pure, kernel and gue
 test-all: test ## the same, the laws at length, and the kernel tests on Debian 12 and 13 in QEMU
 	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
 	go test -count=1 -json -timeout 30m -run 'Unconfirmed' ./integration -args -confirm.trials=100 | go run ./internal/testreport
+	go test -count=1 -json -timeout 30m -run 'ReapplyUnderFlood' ./integration -args -flood.reapplies=1000 | go run ./internal/testreport
 	ISPCTL_TEST_LAB=1 go test -count=1 -json -timeout 60m ./integration/lab | go run ./internal/testreport
 	go run ./integration/lab/labrun -flavour debian-13 | go run ./internal/testreport
 

@@ -45,6 +45,7 @@ var importRules = []struct {
 	{"internal/scratch", nil, "namespaces; knows nothing of ours", nil},
 	{"internal/rehearse", []string{".", "internal/scratch", "net/firewall", "net/nat", "net/nft"}, "the walls of a model, where they harm nobody", nil},
 	{"internal/probe", []string{".", "internal/rehearse", "internal/scratch"}, "packets by the walls that stand", nil},
+	{"internal/drift", nil, "what the kernel says; knows nothing of ours", nil},
 	{"internal/guard", nil, "processes; knows nothing of ours", nil},
 	{"internal/demo", []string{".", "internal/netns"}, "works through the program, as a user would", nil},
 	{"internal/netns", nil, "knows nothing of ours", nil},

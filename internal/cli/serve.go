@@ -22,9 +22,10 @@ func (a *app) serveCmd() *cobra.Command {
 		Use: "serve", Short: "Stay, and keep the host as the database says; for the service manager",
 		Long: `Stay, and keep the host as the database says; for the service manager.
 
-It converges once at its start. It may be ended at any time: guests, walls and
+It converges once at its start, and puts back what other tools take away:
+tables, links, addresses, routes, sysctls. It may be ended at any time: guests, walls and
 servers stand without it, and every other command works without it. Under
-systemd it is `+"`systemctl enable --now ispctl`.",
+systemd it is ` + "`systemctl enable --now ispctl`.",
 		Example: "  ispctl serve",
 		Args:    args(0, "no argument"), ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -48,15 +49,11 @@ systemd it is `+"`systemctl enable --now ispctl`.",
 // serve runs the resident part until ctx ends.
 func (a *app) serve(ctx context.Context, inst ispctl.Installation) error {
 	say := log.New(a.streams.Err, "", 0) // the journal knows the time
-	tasks, err := a.tasks(ctx, inst, say)
-	if err != nil {
-		return err
-	}
 	if err := resident.Notify(resident.Ready); err != nil {
 		return err
 	}
 	say.Print("ready")
-	resident.Run(ctx, tasks, resident.DefaultPause, say)
+	resident.Run(ctx, a.tasks(inst, say), resident.DefaultPause, say)
 	say.Print("ends")
 	return resident.Notify(resident.Stopping)
 }
@@ -66,11 +63,12 @@ func (a *app) serve(ctx context.Context, inst ispctl.Installation) error {
 // None opens libvirt: its embedded driver belongs to a process until that ends,
 // and every other command would wait for this one. What takes domains is done by
 // a child.
-func (a *app) tasks(_ context.Context, _ ispctl.Installation, say *log.Logger) ([]resident.Task, error) {
+func (a *app) tasks(inst ispctl.Installation, say *log.Logger) []resident.Task {
 	return []resident.Task{
 		resident.Watchdog(),
 		{Name: "start", Run: func(ctx context.Context) error { return a.child(ctx, say, "converge") }},
-	}, nil
+		{Name: "watch", Run: a.watch(inst, say)},
+	}
 }
 
 // child runs a command of this program as a process of its own, under the same

@@ -1,0 +1,157 @@
+package drift
+
+import (
+	"context"
+	"log"
+	"strings"
+	"time"
+)
+
+// Keeper looks when there is a reason to, and puts back what is gone.
+type Keeper struct {
+	// Repair puts back what is not as it should be and says what, a line each.
+	// It is urgent when somebody who is not ours was at it.
+	Repair func(ctx context.Context, urgent bool) ([]string, error)
+
+	// Glance reports whether something is wrong of what no event tells. It is
+	// asked every Every, and has to be cheap; every Whole it is not believed.
+	Glance func(context.Context) (bool, error)
+
+	Every, Whole time.Duration
+	Rest         time.Duration // between two looks, at least
+	Ours         func(by string) bool
+	Say          *log.Logger
+}
+
+// A fight is when another tool takes away the same again and again, and we put
+// it back. After calm repairs each rest is twice the one before, up to most: what
+// has no end must leave the CPU to others, but guests are unwalled meanwhile. It
+// is over when it had not to be put back for peace.
+const (
+	calm  = 5
+	most  = time.Second
+	peace = time.Minute
+)
+
+// Keep looks once, and then as events tell, until ctx ends or the channel is
+// closed.
+func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
+	every, whole := time.NewTicker(k.Every), time.NewTicker(k.Whole)
+	defer every.Stop()
+	defer whole.Stop()
+	f := fight{rest: k.Rest}
+	var seen cause
+	for reason := true; ; {
+		if reason {
+			did := k.look(ctx, seen)
+			f.note(time.Now(), strings.Join(did, "; "), k.Rest)
+			if len(did) > 0 && f.worthSaying() {
+				k.say(seen, f)
+			}
+			// What comes meanwhile is one reason to look again, not many.
+			if !sleep(ctx, f.rest) {
+				return nil
+			}
+		}
+		reason, seen = false, cause{}
+		select {
+		case <-ctx.Done():
+			return nil
+		case e, open := <-events:
+			if !open {
+				return nil
+			}
+			seen.add(e, k.Ours)
+			reason = true
+			if !seen.drain(events, k.Ours) {
+				return nil
+			}
+		case <-every.C:
+			wrong, err := k.Glance(ctx)
+			if err != nil && ctx.Err() == nil {
+				k.Say.Printf("look at what tells nothing: %v", err)
+			}
+			reason = wrong
+		case <-whole.C:
+			reason = true
+		}
+	}
+}
+
+func (k Keeper) look(ctx context.Context, seen cause) []string {
+	did, err := k.Repair(ctx, seen.by != "")
+	if err != nil && ctx.Err() == nil {
+		k.Say.Printf("could not put all back: %v", err)
+	}
+	return did
+}
+
+func (k Keeper) say(seen cause, f fight) {
+	text := "put back"
+	if seen.by != "" {
+		text += " after " + seen.by
+	}
+	if f.count > calm {
+		k.Say.Printf("another tool keeps taking away what is ours: put back %d times in %s (%s: %s); next time after %s",
+			f.count, time.Since(f.began).Round(time.Second), text, f.over, f.rest)
+		return
+	}
+	k.Say.Printf("%s: %s", text, f.over)
+}
+
+// cause is what the events say of who was at it.
+type cause struct{ by string }
+
+func (c *cause) add(e Event, ours func(string) bool) {
+	if e.By != "" && !ours(e.By) {
+		c.by = e.By
+	}
+}
+
+// drain takes the events that are there already.
+func (c *cause) drain(events <-chan Event, ours func(string) bool) (open bool) {
+	for {
+		select {
+		case e, open := <-events:
+			if !open {
+				return false
+			}
+			c.add(e, ours)
+		default:
+			return true
+		}
+	}
+}
+
+// fight counts repairs of the same that followed close upon each other.
+type fight struct {
+	over        string
+	count       int
+	began, last time.Time
+	rest        time.Duration
+}
+
+func (f *fight) note(now time.Time, did string, rest time.Duration) {
+	if now.Sub(f.last) > peace || did != "" && did != f.over {
+		*f = fight{rest: rest, began: now, over: did}
+	}
+	if did == "" {
+		return
+	}
+	f.last = now
+	if f.count++; f.count > calm {
+		f.rest = min(2*f.rest, most)
+	}
+}
+
+// worthSaying is each of the first, and later ever more seldom.
+func (f *fight) worthSaying() bool { return f.count <= calm || f.count&(f.count-1) == 0 }
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
