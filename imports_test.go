@@ -26,6 +26,7 @@ var importRules = []struct {
 	{"zones", []string{"."}, "pure", []string{"os", "github.com/*"}},
 	{"templates", []string{"."}, "pure", []string{"github.com/*"}},
 	{"state", []string{"."}, "the only package that writes SQL", nil},
+	{"meter", []string{"."}, "pure", []string{"database/sql", "os", "github.com/*"}},
 	{"images", []string{".", "converge"}, "a layer", layerDenies},
 	{"vm/libvirtd", []string{".", "converge", "vm"}, "the edge of vm, and the only importer of libvirt", []string{"database/sql", "github.com/spf13/cobra"}},
 	{"vm", []string{".", "converge"}, "a layer, and pure: no libvirt", append(layerDenies, "os/exec")},
