@@ -22,6 +22,9 @@ func (p Paths) Templates() string { return p.at("etc/ispctl/templates") }
 // Database holds intent, status and journal.
 func (p Paths) Database() string { return p.at("var/lib/ispctl/ispctl.db") }
 
+// Usage holds what was metered.
+func (p Paths) Usage() string { return p.at("var/lib/ispctl/usage.db") }
+
 // Confirm is the directory of a change that awaits its confirmation: what it is
 // taken back with, and the log of the guard that would do so.
 func (p Paths) Confirm() string { return p.at("var/lib/ispctl/confirm") }
