@@ -22,8 +22,10 @@ const Shared AddressMode = ""
 // Validate checks the address by itself.
 func (a Address) Validate() error {
 	switch {
-	case !a.Addr.Is4():
-		return Invalid("address", a.Addr.String(), "is not IPv4")
+	case !a.Addr.IsValid(), a.Addr.Is4In6(), a.Addr.Zone() != "":
+		return Invalid("address", a.Addr.String(), "is no IPv4 or IPv6 address")
+	case a.Addr.Is6() && !unicast6.Contains(a.Addr) && !local6.Contains(a.Addr):
+		return Invalid("address", a.Addr.String(), "is neither of %s nor of %s", unicast6, local6)
 	case a.Addr.IsLoopback(), a.Addr.IsMulticast(), a.Addr.IsUnspecified(), a.Addr.IsLinkLocalUnicast(),
 		a.Addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return Invalid("address", a.Addr.String(), "can be no host's external address")

@@ -3,6 +3,7 @@ package ispctl
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -70,6 +71,27 @@ func ParseForwardTarget(s string) (Name, uint16, error) {
 		return "", 0, Invalid("forward target", s, "has no port of 1 to 65535")
 	}
 	return name, uint16(n), nil
+}
+
+// validate6 holds a forward of IPv6 to open a port of the VM's own address:
+// nothing translates IPv6.
+func (f Forward) validate6(vm VM) error {
+	name := f.Listen.String()
+	var own []netip.Addr
+	for _, nic := range vm.ZoneNICs() {
+		if nic.Addr6.IsValid() {
+			own = append(own, nic.Addr6)
+		}
+	}
+	switch {
+	case len(own) == 0:
+		return Conflicting("forward", name, "vm %q has no IPv6 address; its zone needs an IPv6 prefix", vm.Name)
+	case !slices.Contains(own, f.Listen.Addr):
+		return Conflicting("forward", name, "IPv6 is not translated: only a port of vm %q's own address %s can be opened", vm.Name, own[0])
+	case f.Listen.Port != f.Port:
+		return Conflicting("forward", name, "IPv6 is not translated: port %d of vm %q is reached as %d, not as %d", f.Port, vm.Name, f.Port, f.Listen.Port)
+	}
+	return nil
 }
 
 // To is the inside end, as ParseForwardTarget reads it.

@@ -153,6 +153,9 @@ func (m *Model) validatePolicies() error {
 		if z, err := m.Zone(string(p.From)); err == nil && p.To == Internet && p.Family == IPv4 && private(z.Prefix) && !m.SourceOf(z).IsValid() {
 			return Invalid("policy", p.String(), "zone %q has the private prefix %s and no address to go out with: set snat", z.Name, z.Prefix)
 		}
+		if z, err := m.Zone(string(p.From)); err == nil && p.To == Internet && p.Family == IPv6 && local6.Overlaps(z.Prefix6) {
+			return Invalid("policy", p.String(), "zone %q has the prefix %s, which no one on the Internet can answer to", z.Name, z.Prefix6)
+		}
 		if seen[p.Key()] {
 			return Conflicting("policy", p.String(), "is there already")
 		}

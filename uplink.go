@@ -61,6 +61,12 @@ func (u Uplink) Validate() error {
 		return Invalid("uplink", u.Interface, "address %s is not IPv4", u.Address)
 	case u.Gateway.IsValid() && !u.Gateway.Is4():
 		return Invalid("uplink", u.Interface, "gateway %s is not IPv4", u.Gateway)
+	case u.Address6.IsValid() && (!u.Address6.Addr().Is6() || u.Address6.Addr().Is4In6()):
+		return Invalid("uplink", u.Interface, "address %s is not IPv6", u.Address6)
+	case u.Gateway6.IsValid() && (!u.Gateway6.Is6() || u.Gateway6.Is4In6() || u.Gateway6.Zone() != ""):
+		return Invalid("uplink", u.Interface, "gateway %s is not IPv6", u.Gateway6)
+	case u.Gateway6.IsValid() && u.Gateway6 == u.Address6.Addr():
+		return Invalid("uplink", u.Interface, "gateway %s is the host's own address", u.Gateway6)
 	case u.Gateway.IsValid() && u.Gateway == u.Address.Addr():
 		return Invalid("uplink", u.Interface, "gateway %s is the host's own address", u.Gateway)
 	}

@@ -52,7 +52,7 @@ func (m *Model) validateAddresses() error {
 			return Conflicting("address", a.Addr.String(), "is there already")
 		}
 		seen[a.Addr] = true
-		if a.Addr == m.Uplink.Gateway {
+		if a.Addr == m.Uplink.Gateway || a.Addr == m.Uplink.Gateway6 {
 			return Conflicting("address", a.Addr.String(), "is the uplink's gateway")
 		}
 	}
@@ -195,11 +195,15 @@ func (m *Model) validateForwards() error {
 			return Conflicting("forward", name, "is carried to %s already", other.To())
 		}
 		seen[f.Listen] = f
-		if _, err := m.Address(f.Listen.Addr); err != nil {
-			return err
-		}
 		vm, err := m.VM(string(f.VM))
 		if err != nil {
+			return err
+		}
+		if f.Listen.Addr.Is6() {
+			if err := f.validate6(vm); err != nil {
+				return err
+			}
+		} else if _, err := m.Address(f.Listen.Addr); err != nil {
 			return err
 		}
 		if vm.Wanted == Absent {

@@ -62,6 +62,17 @@ func (z Zone) LinkMTU() int {
 // Gateway is the host's address in the zone: the first one of its prefix.
 func (z Zone) Gateway() netip.Addr { return z.Prefix.Addr().Next() }
 
+// GatewayPrefix6 is the IPv6 gateway with the length of its prefix.
+func (z Zone) GatewayPrefix6() netip.Prefix {
+	return netip.PrefixFrom(z.Gateway6(), z.Prefix6.Bits())
+}
+
+// Egress6 reports whether its guests may open connections to the Internet by
+// IPv6 as well. Nothing translates IPv6, so unique local addresses stay here.
+func (z Zone) Egress6() bool {
+	return z.Egress && z.Prefix6.IsValid() && unicast6.Contains(z.Prefix6.Addr())
+}
+
 // GatewayPrefix is the gateway with the zone's prefix length.
 func (z Zone) GatewayPrefix() netip.Prefix {
 	return netip.PrefixFrom(z.Gateway(), z.Prefix.Bits())
@@ -107,6 +118,8 @@ func (z Zone) Validate() error {
 		return Invalid("zone", name, "prefix %s: the length must be %d to %d", z.Prefix6, minZoneBits6, maxZoneBits6)
 	case z.Prefix6.IsValid() && !unicast6.Contains(z.Prefix6.Addr()) && !local6.Contains(z.Prefix6.Addr()):
 		return Invalid("zone", name, "prefix %s is neither of %s nor of %s", z.Prefix6, unicast6, local6)
+	case z.SNAT.IsValid() && !z.SNAT.Is4():
+		return Invalid("zone", name, "snat %s is not IPv4; IPv6 goes out as it is", z.SNAT)
 	case z.VLAN < 0 || z.VLAN > 4094:
 		return Invalid("zone", name, "vlan %d is not 1 to 4094", z.VLAN)
 	case z.MTU != 0 && (z.MTU < minMTU || z.MTU > maxMTU):

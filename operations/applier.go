@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -79,7 +80,9 @@ func (a *applier) dangling() error {
 		check(vm.PlanAt, known("plan", vm.Plan, plans))
 	}
 	for _, f := range d.Forwards {
-		check(f.ListenAt, known("address", f.Listen.Addr.String(), addresses))
+		if f.Listen.Addr.Is4() { // IPv6 is opened at the VM's own address
+			check(f.ListenAt, known("address", f.Listen.Addr.String(), addresses))
+		}
 		check(f.ToAt, known("vm", string(f.VM), vms))
 	}
 	ends := append(zones, string(ispctl.Host), string(ispctl.Internet))
@@ -121,6 +124,12 @@ func (a *applier) uplink() error {
 	}
 	if !u.Gateway.IsValid() && u.Interface == a.have.Uplink.Interface {
 		u.Gateway = a.have.Uplink.Gateway
+	}
+	if !u.Address6.IsValid() && u.Interface == a.have.Uplink.Interface {
+		u.Address6 = a.have.Uplink.Address6
+	}
+	if !u.Gateway6.IsValid() && u.Interface == a.have.Uplink.Interface {
+		u.Gateway6 = a.have.Uplink.Gateway6
 	}
 	if u == a.have.Uplink {
 		return nil
@@ -172,7 +181,8 @@ func (a *applier) zones() error {
 			continue
 		default:
 			a.say("~ zone %s %s", want.Name, changes(
-				field{"prefix", have.Prefix, want.Prefix}, field{"vlan", have.VLAN, want.VLAN},
+				field{"prefix", have.Prefix, want.Prefix}, field{"prefix6", cmp.Or(prefixText(have.Prefix6), "none"), cmp.Or(prefixText(want.Prefix6), "none")},
+				field{"vlan", have.VLAN, want.VLAN},
 				field{"snat", addrOrNone(have.SNAT), addrOrNone(want.SNAT)}, field{"egress", have.Egress, want.Egress},
 				field{"isolated", have.Isolated, want.Isolated}, field{"mtu", have.MTU, want.MTU},
 				field{"dhcp", have.DHCP, want.DHCP}, field{"dns", have.DNS, want.DNS}))

@@ -29,7 +29,7 @@ func (a *applier) vms() error {
 			}
 			continue
 		}
-		spec := VMSpec{Name: want.Name, Template: want.Template, Zone: want.Zone, Plan: want.Plan, Address: want.Address, Applied: true}
+		spec := VMSpec{Name: want.Name, Template: want.Template, Zone: want.Zone, Plan: want.Plan, Address: want.Address, Address6: want.Address6, Applied: true}
 		if want.SSHKeys != nil {
 			spec.SSHKeys = *want.SSHKeys
 		}
@@ -50,7 +50,7 @@ func (a *applier) vms() error {
 
 // later is 1 for a VM that takes the address it is given, and 0 for the others.
 func later(vm document.VM) int {
-	if vm.Address.IsValid() {
+	if vm.Address.IsValid() || vm.Address6.IsValid() {
 		return 0
 	}
 	return 1
@@ -75,6 +75,8 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 		return fixed("template", have.Template, want.Template)
 	case want.Address.IsValid() && len(have.NICs) > 0 && want.Address != have.NICs[0].Addr:
 		return fixed("address", have.NICs[0].Addr, want.Address)
+	case want.Address6.IsValid() && len(have.NICs) > 0 && want.Address6 != have.NICs[0].Addr6:
+		return fixed("address6", addrOrNone(have.NICs[0].Addr6), want.Address6)
 	}
 	next := have
 	next.Plan = ispctl.Name(want.Plan)

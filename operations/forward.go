@@ -20,8 +20,10 @@ func (p *Provider) AddForward(ctx context.Context, f ispctl.Forward, ifNotExists
 			if _, err := m.VM(string(f.VM)); err != nil {
 				return nil, err
 			}
-			if _, err := m.Address(f.Listen.Addr); err != nil {
-				return nil, err
+			if f.Listen.Addr.Is4() { // IPv6 is opened at the VM's own address
+				if _, err := m.Address(f.Listen.Addr); err != nil {
+					return nil, err
+				}
 			}
 			if have, err := m.Forward(f.Listen); err == nil {
 				if have.To() != f.To() {

@@ -19,6 +19,7 @@ type VMSpec struct {
 	Plan     string
 	SSHKeys  []string
 	Address  netip.Addr // invalid: the lowest free one of the zone
+	Address6 netip.Addr // the same for IPv6, where the zone has it
 	Applied  bool
 }
 
@@ -28,11 +29,17 @@ type maker struct {
 	tx        *state.Tx
 	model     *ispctl.Model
 	templates templates.Set
-	addresses map[ispctl.Name]*zones.Allocator
+	addresses map[pool]*zones.Allocator
+}
+
+// pool is a prefix that addresses are handed out of.
+type pool struct {
+	zone ispctl.Name
+	six  bool
 }
 
 func newMaker(tx *state.Tx, m *ispctl.Model, set templates.Set) *maker {
-	return &maker{tx: tx, model: m, templates: set, addresses: map[ispctl.Name]*zones.Allocator{}}
+	return &maker{tx: tx, model: m, templates: set, addresses: map[pool]*zones.Allocator{}}
 }
 
 // create looks up what the spec names, reserves what the VM will be known by,
@@ -57,27 +64,47 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 			Next: "run: ispctl image build " + string(t.Image),
 		}
 	}
-	addr, err := mk.address(zone, spec)
+	addr, err := mk.address(pool{zone: zone.Name}, zone, spec.Name, spec.Address)
+	if err != nil {
+		return ispctl.VM{}, err
+	}
+	addr6, err := mk.address6(zone, spec)
 	if err != nil {
 		return ispctl.VM{}, err
 	}
 	return mk.tx.InsertVM(ispctl.VM{
 		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest,
 		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied,
-		NICs: []ispctl.NIC{{Zone: zone.Name, MAC: newMAC(), Addr: addr}},
+		NICs: []ispctl.NIC{{Zone: zone.Name, MAC: newMAC(), Addr: addr, Addr6: addr6}},
 	})
 }
 
-func (mk *maker) address(zone ispctl.Zone, spec VMSpec) (netip.Addr, error) {
-	a := mk.addresses[zone.Name]
+// address takes the one asked for, or the lowest free one.
+func (mk *maker) address(p pool, zone ispctl.Zone, vm ispctl.Name, asked netip.Addr) (netip.Addr, error) {
+	a := mk.addresses[p]
 	if a == nil {
 		a = zones.NewAllocator(mk.model, zone)
-		mk.addresses[zone.Name] = a
+		if p.six {
+			a = zones.NewAllocator6(mk.model, zone)
+		}
+		mk.addresses[p] = a
 	}
-	if !spec.Address.IsValid() {
-		return a.Next(spec.Name)
+	if !asked.IsValid() {
+		return a.Next(vm)
 	}
-	return spec.Address, a.Take(spec.Name, spec.Address)
+	return asked, a.Take(vm, asked)
+}
+
+// address6 is the VM's IPv6 address; there is none where the zone has no
+// prefix.
+func (mk *maker) address6(zone ispctl.Zone, spec VMSpec) (netip.Addr, error) {
+	if !zone.Prefix6.IsValid() {
+		if spec.Address6.IsValid() {
+			return netip.Addr{}, ispctl.Conflicting("vm", string(spec.Name), "is to have %s, and zone %q has no IPv6 prefix", spec.Address6, zone.Name)
+		}
+		return netip.Addr{}, nil
+	}
+	return mk.address(pool{zone.Name, true}, zone, spec.Name, spec.Address6)
 }
 
 // newUUID is a random one (RFC 9562, version 4).

@@ -17,6 +17,8 @@ type ZoneView struct {
 	VLAN     int           `json:"vlan"`
 	Prefix   string        `json:"prefix"`
 	Gateway  string        `json:"gateway"`
+	Prefix6  string        `json:"prefix6"`
+	Gateway6 string        `json:"gateway6"`
 	SNAT     string        `json:"snat"`
 	Egress   bool          `json:"egress"`
 	Isolated bool          `json:"isolated"`
@@ -29,6 +31,7 @@ type ZoneView struct {
 func viewZone(m *ispctl.Model, z ispctl.Zone) ZoneView {
 	return ZoneView{
 		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
+		Prefix6: prefixText(z.Prefix6), Gateway6: addrText(z.Gateway6()),
 		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
 	}
 }
@@ -67,6 +70,9 @@ func viewForward(m *ispctl.Model, f ispctl.Forward) ForwardView {
 	v := ForwardView{Listen: f.Listen.String(), To: f.To(), VM: f.VM}
 	if vm, err := m.VM(string(f.VM)); err == nil && len(vm.NICs) > 0 {
 		v.Target = joinPort(vm.NICs[0].Addr, f.Port)
+		if f.Listen.Addr.Is6() {
+			v.Target = joinPort(f.Listen.Addr, f.Port)
+		}
 	}
 	return v
 }

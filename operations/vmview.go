@@ -37,7 +37,11 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 			if n == 0 {
 				v.MAC, v.Tap = nic.MAC, nic.Tap
 			}
-			v.Addresses = append(v.Addresses, nic.Addr.String())
+			for _, a := range []netip.Addr{nic.Addr, nic.Addr6} {
+				if a.IsValid() {
+					v.Addresses = append(v.Addresses, a.String())
+				}
+			}
 		}
 		for _, f := range m.Forwards {
 			if f.VM == vm.Name {
@@ -116,6 +120,13 @@ func addrText(a netip.Addr) string {
 		return ""
 	}
 	return a.String()
+}
+
+func prefixText(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.String()
 }
 
 func joinPort(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).String() }

@@ -13,7 +13,8 @@ func (a *app) forwardAdd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "add ADDRESS:PORT[/PROTO] VM:PORT", Short: "Carry a port of an external address to a VM",
 		Example: `  ispctl forward add 203.0.113.10:2222/tcp web1:22
-  ispctl forward add 203.0.113.11:53/udp dns1:53`,
+  ispctl forward add 203.0.113.11:53/udp dns1:53
+  ispctl forward add '[2001:db8:40::2]:443/tcp' web1:443`,
 		Args: args(2, "ADDRESS:PORT/PROTO and VM:PORT"),
 		ValidArgsFunction: func(c *cobra.Command, given []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			switch len(given) {

@@ -20,7 +20,7 @@ var hypervisors = map[string]string{"system": "qemu:///system", "embed": "embed"
 
 func (a *app) initCmd() *cobra.Command {
 	var inst ispctl.Installation
-	var hypervisor, address, gateway, kind string
+	var hypervisor, address, gateway, address6, gateway6, kind string
 	var uplink ispctl.Uplink
 	var services []string
 	var o operations.Options
@@ -44,6 +44,9 @@ func (a *app) initCmd() *cobra.Command {
 			if have, err := config.Load(a.paths()); err == nil && have.Prefix != inst.Prefix {
 				return ispctl.Conflicting("installation", have.Prefix, "is here already, and its host objects bear its name; --prefix cannot become %q", inst.Prefix)
 			}
+			if err := parseUplink6(&uplink, address6, gateway6); err != nil {
+				return err
+			}
 			listed, err := parseUplink(&uplink, kind, address, gateway, services)
 			if err != nil {
 				return err
@@ -65,6 +68,8 @@ func (a *app) initCmd() *cobra.Command {
 	f.StringVar(&kind, "uplink-kind", string(ispctl.Routed), "how the provider delivers addresses")
 	f.StringVar(&address, "address", "", "the host's own address on the uplink, with its length; put in place if it is missing")
 	f.StringVar(&gateway, "gateway", "", "the provider's router; becomes the default route if there is none")
+	f.StringVar(&address6, "address6", "", "the same for IPv6")
+	f.StringVar(&gateway6, "gateway6", "", "the provider's IPv6 router; without it, it is learnt by router advertisements")
 	f.StringSliceVar(&services, "host-service", []string{"22/tcp"}, "what the host itself answers on the uplink, as 22/tcp; may be given again")
 	wallFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("hypervisor", cobra.FixedCompletions([]string{"embed", "system", "test:///default"}, cobra.ShellCompDirectiveNoFileComp))
@@ -95,6 +100,25 @@ func parseUplink(u *ispctl.Uplink, kind, address, gateway string, services []str
 		}
 	}
 	return listed, u.Validate()
+}
+
+// parseUplink6 reads the uplink's flags for IPv6.
+func parseUplink6(u *ispctl.Uplink, address, gateway string) error {
+	var err error
+	if address != "" {
+		if u.Address6, err = netip.ParsePrefix(address); err != nil {
+			return ispctl.Invalid("uplink", u.Interface, "address %q is not ADDRESS/LENGTH", address)
+		}
+	}
+	if gateway != "" {
+		if u.Gateway6, err = parseAddress(gateway); err != nil {
+			return err
+		}
+	}
+	if u.Interface == "" && (address != "" || gateway != "") {
+		return &ispctl.Error{Kind: ispctl.Usage, Object: "init", Cause: "--address6 and --gateway6 are the uplink's", Next: "name it with --uplink"}
+	}
+	return nil
 }
 
 // runInit does the work, inside the installation's namespace.

@@ -15,7 +15,7 @@ import (
 func (a *app) vmCreate() *cobra.Command {
 	var o operations.Options
 	var spec operations.VMSpec
-	var address string
+	var address, address6 string
 	var keyFiles []string
 	var wait, ifNotExists bool
 	var timeout time.Duration
@@ -35,6 +35,11 @@ func (a *app) vmCreate() *cobra.Command {
 			}
 			if address != "" {
 				if spec.Address, err = parseAddress(address); err != nil {
+					return err
+				}
+			}
+			if address6 != "" {
+				if spec.Address6, err = parseAddress(address6); err != nil {
 					return err
 				}
 			}
@@ -77,6 +82,7 @@ func (a *app) vmCreate() *cobra.Command {
 	c.Flags().StringVar(&spec.Zone, "zone", "", "where it lives")
 	c.Flags().StringVar(&spec.Plan, "plan", "", "how large it is")
 	c.Flags().StringVar(&address, "address", "", "its address in the zone; without it the lowest free one")
+	c.Flags().StringVar(&address6, "address6", "", "its IPv6 address, where the zone has an IPv6 prefix; without it the lowest free one")
 	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys that may log in; may be given again")
 	c.Flags().BoolVar(&wait, "wait", false, "wait until its SSH server answers")
 	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait")

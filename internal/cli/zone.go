@@ -12,6 +12,7 @@ var zoneListing = listing[operations.ZoneView]{
 	columns: []column[operations.ZoneView]{
 		{"NAME", false, func(z operations.ZoneView) string { return string(z.Name) }},
 		{"PREFIX", false, func(z operations.ZoneView) string { return z.Prefix }},
+		{"PREFIX6", true, func(z operations.ZoneView) string { return z.Prefix6 }},
 		{"GATEWAY", true, func(z operations.ZoneView) string { return z.Gateway }},
 		{"BRIDGE", true, func(z operations.ZoneView) string { return z.Bridge }},
 		{"VLAN", true, func(z operations.ZoneView) string { return number(z.VLAN) }},

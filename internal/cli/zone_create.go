@@ -11,13 +11,14 @@ import (
 
 func (a *app) zoneCreate() *cobra.Command {
 	var o operations.Options
-	var prefix, snat string
+	var prefix, prefix6, snat string
 	var egress, ifNotExists bool
 	var z ispctl.Zone
 	c := &cobra.Command{
 		Use:   "create NAME --prefix A/LEN",
 		Short: "Make a zone: a bridge with a gateway, closed to every other zone",
 		Example: `  ispctl zone create dmz --prefix 10.10.0.0/24 --snat 203.0.113.10
+  ispctl zone create web --prefix 10.40.0.0/24 --prefix6 2001:db8:40::/64 --egress
   ispctl zone create mail --prefix 10.20.0.0/24 --dhcp --dns
   ispctl zone create lab --prefix 10.30.0.0/24 --egress --dry-run`,
 		Args: args(1, "the name of a zone"), ValidArgsFunction: nothing,
@@ -29,6 +30,11 @@ func (a *app) zoneCreate() *cobra.Command {
 			z.Name = name
 			if z.Prefix, err = netip.ParsePrefix(prefix); err != nil {
 				return ispctl.Invalid("zone", given[0], "prefix %q is not ADDRESS/LENGTH", prefix)
+			}
+			if prefix6 != "" {
+				if z.Prefix6, err = netip.ParsePrefix(prefix6); err != nil {
+					return ispctl.Invalid("zone", given[0], "prefix6 %q is not ADDRESS/LENGTH", prefix6)
+				}
 			}
 			if snat != "" {
 				if z.SNAT, err = netip.ParseAddr(snat); err != nil {
@@ -49,6 +55,7 @@ func (a *app) zoneCreate() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&prefix, "prefix", "", "IPv4 prefix; its first address is the gateway")
+	c.Flags().StringVar(&prefix6, "prefix6", "", "IPv6 prefix, routed to this host or on the link of its uplink; the first address after its own is the gateway")
 	c.Flags().StringVar(&snat, "snat", "", "external address that the zone's traffic goes out with (implies --egress)")
 	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
 	c.Flags().BoolVar(&z.Isolated, "isolated", false, "guests of the zone do not see each other")

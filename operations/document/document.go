@@ -66,6 +66,7 @@ type VM struct {
 	Plan     string
 	SSHKeys  *[]string     // nil: not mentioned
 	Address  netip.Addr    // invalid: not mentioned
+	Address6 netip.Addr    // the same
 	State    ispctl.Wanted // empty: not mentioned
 }
 

@@ -26,6 +26,8 @@ type (
 		Kind      string `yaml:"kind"`
 		Address   string `yaml:"address,omitempty"`
 		Gateway   string `yaml:"gateway,omitempty"`
+		Address6  string `yaml:"address6,omitempty"`
+		Gateway6  string `yaml:"gateway6,omitempty"`
 	}
 	outHost struct {
 		Services []string `yaml:"services"`
@@ -33,6 +35,7 @@ type (
 	outZone struct {
 		Name     string `yaml:"name"`
 		Prefix   string `yaml:"prefix"`
+		Prefix6  string `yaml:"prefix6,omitempty"`
 		VLAN     int    `yaml:"vlan,omitempty"`
 		SNAT     string `yaml:"snat,omitempty"`
 		Egress   bool   `yaml:"egress"`
@@ -53,6 +56,7 @@ type (
 		Zone     string   `yaml:"zone"`
 		Plan     string   `yaml:"plan"`
 		Address  string   `yaml:"address,omitempty"`
+		Address6 string   `yaml:"address6,omitempty"`
 		State    string   `yaml:"state"`
 		SSHKeys  []string `yaml:"ssh_keys"`
 	}
@@ -80,6 +84,12 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		if u.Gateway.IsValid() {
 			out.Uplink.Gateway = u.Gateway.String()
 		}
+		if u.Address6.IsValid() {
+			out.Uplink.Address6 = u.Address6.String()
+		}
+		if u.Gateway6.IsValid() {
+			out.Uplink.Gateway6 = u.Gateway6.String()
+		}
 	}
 	for _, s := range m.HostServices {
 		out.Host.Services = append(out.Host.Services, s.String())
@@ -91,6 +101,9 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS}
 		if z.SNAT.IsValid() {
 			zone.SNAT = z.SNAT.String()
+		}
+		if z.Prefix6.IsValid() {
+			zone.Prefix6 = z.Prefix6.String()
 		}
 		out.Zones = append(out.Zones, zone)
 	}
@@ -104,6 +117,9 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		}
 		if len(vm.NICs) > 0 {
 			one.Address = vm.NICs[0].Addr.String()
+			if six := vm.NICs[0].Addr6; six.IsValid() {
+				one.Address6 = six.String()
+			}
 		}
 		out.VMs = append(out.VMs, one)
 	}

@@ -63,6 +63,8 @@ func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
 		"kind":      func(n *yaml.Node) { u.Kind = ispctl.UplinkKind(scalar(p, n, asIs)) },
 		"address":   func(n *yaml.Node) { u.Address = p.prefix(n) },
 		"gateway":   func(n *yaml.Node) { u.Gateway = p.addr(n) },
+		"address6":  func(n *yaml.Node) { u.Address6 = p.prefix(n) },
+		"gateway6":  func(n *yaml.Node) { u.Gateway6 = p.addr(n) },
 	}, "interface")
 	if len(p.errs) == before {
 		p.check(n, u.Validate())
@@ -88,6 +90,7 @@ func (p *parser) zone(n *yaml.Node) Zone {
 	p.mapping(n, fields{
 		"name":     func(n *yaml.Node) { z.Name = p.name("zone", n) },
 		"prefix":   func(n *yaml.Node) { z.Prefix = p.prefix(n) },
+		"prefix6":  func(n *yaml.Node) { z.Prefix6 = p.prefix(n) },
 		"vlan":     func(n *yaml.Node) { z.VLAN = p.integer(n) },
 		"snat":     func(n *yaml.Node) { z.SNAT, z.SNATAt = p.addr(n), at(n) },
 		"egress":   func(n *yaml.Node) { b := p.boolean(n); egress = &b },
@@ -130,6 +133,7 @@ func (p *parser) vm(n *yaml.Node) VM {
 		"zone":     func(n *yaml.Node) { vm.Zone, vm.ZoneAt = string(p.name("zone", n)), at(n) },
 		"plan":     func(n *yaml.Node) { vm.Plan, vm.PlanAt = string(p.name("plan", n)), at(n) },
 		"address":  func(n *yaml.Node) { vm.Address = p.addr(n) },
+		"address6": func(n *yaml.Node) { vm.Address6 = p.addr(n) },
 		"state": func(n *yaml.Node) {
 			vm.State = scalar(p, n, func(s string) (ispctl.Wanted, error) {
 				if w := ispctl.Wanted(s); w == ispctl.Running || w == ispctl.Stopped {
