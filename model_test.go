@@ -44,7 +44,7 @@ func TestModelFinds(t *testing.T) {
 				_, err := m.Forward(ispctl.Listen{Addr: m.Addresses[0].Addr, Port: 1, Proto: "udp"})
 				return err
 			},
-			`forward "203.0.113.10:1/udp" not found (have: 203.0.113.10:2222/tcp, 203.0.113.11:25/tcp); see: ispctl forward list`,
+			`forward "203.0.113.10:1/udp" not found (have: 203.0.113.10:2222/tcp, 203.0.113.11:25/tcp, [2001:db8:10::2]:443/tcp); see: ispctl forward list`,
 		},
 	} {
 		err := c.find()

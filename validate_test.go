@@ -40,9 +40,9 @@ func TestValidate(t *testing.T) {
 		{"service of no protocol", func(m *ispctl.Model) { m.HostServices[0].Proto = "icmp" }, usage, `service "22/icmp"`},
 
 		// Addresses.
-		{"address IPv6", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("2001:db8::1") }, usage, `address "2001:db8::1": is not IPv4`},
-		{"address IPv4 in IPv6", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("::ffff:203.0.113.9") }, usage, "is not IPv4"},
-		{"address none", func(m *ispctl.Model) { m.Addresses[0].Addr = netip.Addr{} }, usage, "is not IPv4"},
+		{"address IPv6 link-local", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("fe80::1") }, usage, `address "fe80::1": is neither of 2000::/3 nor of fc00::/7`},
+		{"address IPv4 in IPv6", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("::ffff:203.0.113.9") }, usage, "is no IPv4 or IPv6 address"},
+		{"address none", func(m *ispctl.Model) { m.Addresses[0].Addr = netip.Addr{} }, usage, "is no IPv4 or IPv6 address"},
 		{"address loopback", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("127.0.0.1") }, usage, "can be no host's external address"},
 		{"address multicast", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("224.0.0.1") }, usage, "can be no host's external address"},
 		{"address unspecified", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("0.0.0.0") }, usage, "can be no host's external address"},

@@ -67,10 +67,16 @@ func (z Zone) GatewayPrefix6() netip.Prefix {
 	return netip.PrefixFrom(z.Gateway6(), z.Prefix6.Bits())
 }
 
+// Global6 reports whether its guests have IPv6 addresses that the Internet can
+// answer to.
+func (z Zone) Global6() bool {
+	return z.Prefix6.IsValid() && unicast6.Contains(z.Prefix6.Addr())
+}
+
 // Egress6 reports whether its guests may open connections to the Internet by
 // IPv6 as well. Nothing translates IPv6, so unique local addresses stay here.
 func (z Zone) Egress6() bool {
-	return z.Egress && z.Prefix6.IsValid() && unicast6.Contains(z.Prefix6.Addr())
+	return z.Egress && z.Global6()
 }
 
 // GatewayPrefix is the gateway with the zone's prefix length.

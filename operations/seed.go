@@ -34,9 +34,15 @@ func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error)
 			if err != nil {
 				return images.Seed{}, err
 			}
-			told := templates.NICInput{MAC: nic.MAC, Addr: netip.PrefixFrom(nic.Addr, zone.Prefix.Bits()), Gateway: zone.Gateway()}
+			told := templates.NICInput{MAC: nic.MAC, Nets: []templates.NetInput{{Addr: netip.PrefixFrom(nic.Addr, zone.Prefix.Bits()), Gateway: zone.Gateway()}}}
 			if zone.DNS {
 				told.DNS = []netip.Addr{zone.Gateway()}
+			}
+			if nic.Addr6.IsValid() {
+				told.Nets = append(told.Nets, templates.NetInput{Addr: netip.PrefixFrom(nic.Addr6, zone.Prefix6.Bits()), Gateway: zone.Gateway6()})
+				if zone.DNS {
+					told.DNS = append(told.DNS, zone.Gateway6())
+				}
 			}
 			in.NICs = append(in.NICs, told)
 		}

@@ -66,7 +66,8 @@ type networkDoc struct {
 type ethernetDoc struct {
 	Match       matchDoc   `yaml:"match"`
 	SetName     text       `yaml:"set-name"`
-	Addresses   []text     `yaml:"addresses"`
+	Addresses   []text     `yaml:"addresses,omitempty"`
+	Generation  text       `yaml:"ipv6-address-generation,omitempty"`
 	Routes      []routeDoc `yaml:"routes,omitempty"`
 	Nameservers *dnsDoc    `yaml:"nameservers,omitempty"`
 }
@@ -76,8 +77,9 @@ type matchDoc struct {
 }
 
 type routeDoc struct {
-	To  text `yaml:"to"`
-	Via text `yaml:"via"`
+	To     text `yaml:"to"`
+	Via    text `yaml:"via"`
+	OnLink bool `yaml:"on-link,omitempty"`
 }
 
 type dnsDoc struct {
@@ -94,15 +96,20 @@ func networkConfig(in SeedInput) networkDoc {
 	for i, n := range in.NICs {
 		name := fmt.Sprintf("eth%d", i)
 		e := ethernetDoc{
-			Match:     matchDoc{MACAddress: text(n.MAC)},
-			SetName:   text(name),
-			Addresses: []text{text(n.Addr.String())},
+			Match:   matchDoc{MACAddress: text(n.MAC)},
+			SetName: text(name),
 		}
-		switch {
-		case n.Gateway.Is4():
-			e.Routes = []routeDoc{{To: "0.0.0.0/0", Via: text(n.Gateway.String())}}
-		case n.Gateway.IsValid():
-			e.Routes = []routeDoc{{To: "::/0", Via: text(n.Gateway.String())}}
+		for _, net := range n.Nets {
+			e.Addresses = append(e.Addresses, text(net.Addr.String()))
+			to := text("0.0.0.0/0")
+			if net.Addr.Addr().Is6() {
+				// The one link-local address that the wall lets through is that
+				// made of the MAC.
+				to, e.Generation = "::/0", "eui64"
+			}
+			if net.Gateway.IsValid() {
+				e.Routes = append(e.Routes, routeDoc{To: to, Via: text(net.Gateway.String()), OnLink: net.onLink()})
+			}
 		}
 		if len(n.DNS) > 0 {
 			e.Nameservers = &dnsDoc{Search: []text{text(Domain(in.Zone))}}

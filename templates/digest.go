@@ -45,10 +45,14 @@ var sample = SeedInput{
 	Keys: []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f sample"},
 	NICs: []NICInput{
 		{
-			MAC: "02:00:00:00:00:01", Addr: netip.MustParsePrefix("192.0.2.2/24"), Gateway: netip.MustParseAddr("192.0.2.1"),
+			MAC: "02:00:00:00:00:01", Nets: []NetInput{
+				{Addr: netip.MustParsePrefix("192.0.2.2/24"), Gateway: netip.MustParseAddr("192.0.2.1")},
+				{Addr: netip.MustParsePrefix("2001:db8::2/64"), Gateway: netip.MustParseAddr("2001:db8::1")},
+			},
 			DNS: []netip.Addr{netip.MustParseAddr("192.0.2.53"), netip.MustParseAddr("2001:db8::53")},
 		},
-		{MAC: "02:00:00:00:00:02", Addr: netip.MustParsePrefix("2001:db8::2/64"), Gateway: netip.MustParseAddr("2001:db8::1")},
-		{MAC: "02:00:00:00:00:03", Addr: netip.MustParsePrefix("198.51.100.2/24")},
+		{MAC: "02:00:00:00:00:02", Nets: []NetInput{{Addr: netip.MustParsePrefix("198.51.100.2/32"), Gateway: netip.MustParseAddr("192.0.2.1")}}},
+		{MAC: "02:00:00:00:00:03", Nets: []NetInput{{Addr: netip.MustParsePrefix("198.51.100.2/24")}}},
+		{MAC: "02:00:00:00:00:04"},
 	},
 }

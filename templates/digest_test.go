@@ -35,9 +35,9 @@ func TestDigest(t *testing.T) {
 		"zone":     func(in *SeedInput) { in.Zone = "lab" },
 		"key":      func(in *SeedInput) { in.Keys = in.Keys[:1] },
 		"mac":      func(in *SeedInput) { in.NICs[0].MAC = "52:54:00:12:34:58" },
-		"address":  func(in *SeedInput) { in.NICs[0].Addr = netip.MustParsePrefix("10.10.0.3/24") },
-		"length":   func(in *SeedInput) { in.NICs[0].Addr = netip.MustParsePrefix("10.10.0.2/25") },
-		"gateway":  func(in *SeedInput) { in.NICs[0].Gateway = netip.MustParseAddr("10.10.0.254") },
+		"address":  func(in *SeedInput) { in.NICs[0].Nets[0].Addr = netip.MustParsePrefix("10.10.0.3/24") },
+		"length":   func(in *SeedInput) { in.NICs[0].Nets[0].Addr = netip.MustParsePrefix("10.10.0.2/25") },
+		"gateway":  func(in *SeedInput) { in.NICs[0].Nets[0].Gateway = netip.MustParseAddr("10.10.0.254") },
 		"resolver": func(in *SeedInput) { in.NICs[0].DNS = nil },
 		"nic":      func(in *SeedInput) { in.NICs = in.NICs[:1] },
 	} {

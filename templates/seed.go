@@ -21,11 +21,20 @@ type SeedInput struct {
 
 // NICInput is one interface, found by its MAC.
 type NICInput struct {
-	MAC     string       // aa:bb:cc:dd:ee:ff
-	Addr    netip.Prefix // its own address with the length of its network
-	Gateway netip.Addr   // invalid: no default route through here
-	DNS     []netip.Addr
+	MAC  string     // aa:bb:cc:dd:ee:ff
+	Nets []NetInput // none or more, of either family
+	DNS  []netip.Addr
 }
+
+// NetInput is an address of an interface.
+type NetInput struct {
+	Addr    netip.Prefix // with the length of its network
+	Gateway netip.Addr   // of the default route of its family; invalid: none by here
+}
+
+// onLink reports whether the gateway has to be taken on trust to be on the
+// link, since the address's own network does not hold it.
+func (n NetInput) onLink() bool { return n.Gateway.IsValid() && !n.Addr.Masked().Contains(n.Gateway) }
 
 // Domain is the domain of the guests of a zone. The top-level domain is the one
 // that ICANN has reserved for private use.
@@ -91,8 +100,10 @@ func (in SeedInput) clean() (SeedInput, error) {
 			return in, ispctl.Invalid("mac", n.MAC, "is not six bytes in hex")
 		}
 		n.MAC = mac.String()
-		if !n.Addr.IsValid() || n.Addr.Addr().Zone() != "" || n.Gateway.Zone() != "" {
-			return in, ispctl.Invalid("nic", n.MAC, "has no address, or one with a scope")
+		for _, net := range n.Nets {
+			if err := net.check(n.MAC); err != nil {
+				return in, err
+			}
 		}
 		for _, d := range n.DNS {
 			if !d.IsValid() || d.Zone() != "" {
@@ -105,15 +116,32 @@ func (in SeedInput) clean() (SeedInput, error) {
 	return in, nil
 }
 
-// plainFiles are the seed for guests without cloud-init.
+func (n NetInput) check(mac string) error {
+	switch {
+	case !n.Addr.IsValid(), n.Addr.Addr().Zone() != "", n.Gateway.Zone() != "":
+		return ispctl.Invalid("nic", mac, "has no address, or one with a scope")
+	case n.Gateway.IsValid() && n.Gateway.Is4() != n.Addr.Addr().Is4():
+		return ispctl.Invalid("nic", mac, "has a gateway %s for %s", n.Gateway, n.Addr)
+	}
+	return nil
+}
+
+// plainFiles are the seed for guests without cloud-init. The network is a line
+// for each address: MAC, address, gateway or -, and onlink where the gateway
+// is.
 func plainFiles(in SeedInput) map[string][]byte {
 	var network, resolvers strings.Builder
 	for _, n := range in.NICs {
-		gateway := "-"
-		if n.Gateway.IsValid() {
-			gateway = n.Gateway.String()
+		for _, net := range n.Nets {
+			gateway := "-"
+			if net.Gateway.IsValid() {
+				gateway = net.Gateway.String()
+			}
+			if net.onLink() {
+				gateway += " onlink"
+			}
+			fmt.Fprintf(&network, "%s %s %s\n", n.MAC, net.Addr, gateway)
 		}
-		fmt.Fprintf(&network, "%s %s %s\n", n.MAC, n.Addr, gateway)
 		for _, d := range n.DNS {
 			fmt.Fprintln(&resolvers, d)
 		}

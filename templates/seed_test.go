@@ -27,10 +27,11 @@ func input() SeedInput {
 		Keys:       []string{key + " alice@example.net", key + " it's: \"quoted\" #1"},
 		NICs: []NICInput{
 			{
-				MAC: "52:54:00:12:34:56", Addr: netip.MustParsePrefix("10.10.0.2/24"),
-				Gateway: netip.MustParseAddr("10.10.0.1"), DNS: []netip.Addr{netip.MustParseAddr("10.10.0.1")},
+				MAC:  "52:54:00:12:34:56",
+				Nets: []NetInput{{Addr: netip.MustParsePrefix("10.10.0.2/24"), Gateway: netip.MustParseAddr("10.10.0.1")}},
+				DNS:  []netip.Addr{netip.MustParseAddr("10.10.0.1")},
 			},
-			{MAC: "52:54:00:12:34:57", Addr: netip.MustParsePrefix("10.255.1.2/24")},
+			{MAC: "52:54:00:12:34:57", Nets: []NetInput{{Addr: netip.MustParsePrefix("10.255.1.2/24")}}},
 		},
 	}
 }
@@ -53,7 +54,11 @@ func TestSeed(t *testing.T) {
 	no.Hostname, no.Keys, no.NICs = "no", nil, nil // a host name that YAML 1.1 takes for false
 	six := input()
 	six.NICs = []NICInput{{
-		MAC: "52-54-00-AB-CD-EF", Addr: netip.MustParsePrefix("2001:db8::2/64"), Gateway: netip.MustParseAddr("2001:db8::1"),
+		MAC: "52-54-00-AB-CD-EF", Nets: []NetInput{
+			{Addr: netip.MustParsePrefix("10.10.0.2/24"), Gateway: netip.MustParseAddr("10.10.0.1")},
+			{Addr: netip.MustParsePrefix("2001:db8::2/64"), Gateway: netip.MustParseAddr("2001:db8::1")},
+			{Addr: netip.MustParsePrefix("198.51.100.7/32"), Gateway: netip.MustParseAddr("10.10.0.1")},
+		},
 		DNS: []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1")},
 	}}
 	other := root(t)
@@ -149,8 +154,9 @@ func TestSeedRefuses(t *testing.T) {
 		"no key":                  func(in *SeedInput) { in.Keys[0] = "" },
 		"no MAC":                  func(in *SeedInput) { in.NICs[0].MAC = "" },
 		"a MAC of eight bytes":    func(in *SeedInput) { in.NICs[0].MAC = "00:11:22:33:44:55:66:77" },
-		"no address":              func(in *SeedInput) { in.NICs[0].Addr = netip.Prefix{} },
-		"a gateway with a scope":  func(in *SeedInput) { in.NICs[0].Gateway = netip.MustParseAddr("fe80::1%eth0") },
+		"no address":              func(in *SeedInput) { in.NICs[0].Nets[0].Addr = netip.Prefix{} },
+		"a gateway of the other":  func(in *SeedInput) { in.NICs[0].Nets[0].Gateway = netip.MustParseAddr("2001:db8::1") },
+		"a gateway with a scope":  func(in *SeedInput) { in.NICs[0].Nets[0].Gateway = netip.MustParseAddr("fe80::1%eth0") },
 		"a resolver with a scope": func(in *SeedInput) { in.NICs[0].DNS[0] = netip.MustParseAddr("fe80::1%a\nb") },
 		"an empty resolver":       func(in *SeedInput) { in.NICs[0].DNS[0] = netip.Addr{} },
 	} {

@@ -24,13 +24,13 @@ func Decide(m *ispctl.Model, from, to ispctl.End, o ispctl.Opening, f ispctl.Fam
 	case from == ispctl.Internet && to == ispctl.Host:
 		return hostVerdict(m, o)
 	}
-	if to == ispctl.Internet && f == ispctl.IPv4 {
-		if z, err := m.Zone(string(from)); err == nil && z.Egress {
+	if to == ispctl.Internet {
+		if z, err := m.Zone(string(from)); err == nil && (f == ispctl.IPv4 && z.Egress || f == ispctl.IPv6 && z.Egress6()) {
 			return Verdict{true, fmt.Sprintf("zone %s has egress", from)}
 		}
 	}
-	if to == ispctl.Host && f == ispctl.IPv4 {
-		if service := zoneService(m, from, o); service != "" {
+	if to == ispctl.Host {
+		if service := zoneService(m, from, o, f); service != "" {
 			return Verdict{true, fmt.Sprintf("zone %s has %s", from, service)}
 		}
 	}
@@ -44,14 +44,18 @@ func Decide(m *ispctl.Model, from, to ispctl.End, o ispctl.Opening, f ispctl.Fam
 
 // zoneService names what the host answers to the guests of a zone on that port,
 // if anything.
-func zoneService(m *ispctl.Model, zone ispctl.End, o ispctl.Opening) string {
+func zoneService(m *ispctl.Model, zone ispctl.End, o ispctl.Opening, f ispctl.Family) string {
 	z, err := m.Zone(string(zone))
+	dhcp := uint16(67)
+	if f == ispctl.IPv6 {
+		dhcp = 547
+	}
 	switch {
-	case err != nil:
+	case err != nil, f == ispctl.IPv6 && !z.Prefix6.IsValid():
 		return ""
 	case z.DNS && o.Port == 53:
 		return "DNS"
-	case z.DHCP && o == ispctl.Opening{Transport: ispctl.TransportUDP, Port: 67}:
+	case z.DHCP && o == ispctl.Opening{Transport: ispctl.TransportUDP, Port: dhcp}:
 		return "DHCP"
 	}
 	return ""

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 
 	"ispctl"
 	"ispctl/converge"
@@ -29,7 +30,7 @@ func Layers(
 	wall, errWall := nft.Open(inst.Table(firewall.Layer))
 	translation, errNAT := nft.Open(inst.Table(nat.Layer))
 	counters, errCount := nft.Open(inst.Table(count.Layer))
-	routes, errRoutes := route.Open()
+	routes, errRoutes := route.Open(strings.TrimSuffix(inst.LinkPattern(), "*"))
 	servers, errServers := dhcp.Open(inst, paths)
 	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers); err != nil {
 		return nil, nil, err

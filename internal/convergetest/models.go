@@ -21,6 +21,7 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 			Uplink: ispctl.Uplink{
 				Interface: "up0", Kind: ispctl.Routed,
 				Address: netip.MustParsePrefix("203.0.113.2/24"), Gateway: netip.MustParseAddr("203.0.113.1"),
+				Address6: netip.MustParsePrefix("2001:db8::2/64"), Gateway6: netip.MustParseAddr("2001:db8::1"),
 			},
 			Plans:  []ispctl.Plan{{Name: "small", CPUs: 1, Memory: 96 * ispctl.MiB, Disk: ispctl.GiB}},
 			Images: []ispctl.Image{{Name: "micro", Digest: Digest, Size: 64 * ispctl.MiB, Cmdline: "root=/dev/vda", Built: time.Unix(1e9, 0).UTC()}},
@@ -33,6 +34,7 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	zones.Addresses = addresses("203.0.113.10", "203.0.113.11")
 	zones.Zones = []ispctl.Zone{zone("dmz", "10.10.0.0/24", "203.0.113.10"), zone("mail", "10.20.0.0/24", "")}
 	zones.Zones[0].DHCP = true
+	zones.Zones[0].Prefix6 = netip.MustParsePrefix("2001:db8:10::/64")
 
 	guests := base()
 	guests.HostServices = []ispctl.Service{{Port: 22, Proto: ispctl.TCP}, {Port: 51820, Proto: ispctl.UDP}}
@@ -40,7 +42,9 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	guests.Zones = slices.Clone(zones.Zones)
 	guests.Zones[0].DNS, guests.Zones[1].DNS = true, true
 	guests.VMs = []ispctl.VM{Guest(inst, 1, "web1", "dmz", "10.10.0.2"), Guest(inst, 2, "mail1", "mail", "10.20.0.2")}
+	guests.VMs[0].NICs[0].Addr6 = netip.MustParseAddr("2001:db8:10::2")
 	guests.Forwards = []ispctl.Forward{
+		{Listen: listen("[2001:db8:10::2]:443/tcp"), VM: "web1", Port: 443},
 		{Listen: listen("203.0.113.10:2222/tcp"), VM: "web1", Port: 22},
 		{Listen: listen("203.0.113.11:25/tcp"), VM: "mail1", Port: 25},
 	}
@@ -51,20 +55,27 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 
 	changed := base()
 	changed.HostServices = guests.HostServices[1:]
-	changed.Addresses = addresses("203.0.113.11", "203.0.113.12")
+	changed.Addresses = addresses("203.0.113.11", "203.0.113.12", "2001:db8::12")
 	changed.Zones = []ispctl.Zone{zone("dmz", "10.11.0.0/24", "203.0.113.12"), zone("lab", "10.30.0.0/16", ""), zone("mail", "10.20.0.0/24", "203.0.113.11")}
+	// A part of the uplink's own net, another delegated prefix, and addresses
+	// that stay here.
+	changed.Zones[0].Prefix6 = netip.MustParsePrefix("2001:db8:0:0:d::/80")
+	changed.Zones[1].Prefix6 = netip.MustParsePrefix("2001:db8:30::/56")
+	changed.Zones[2].Prefix6 = netip.MustParsePrefix("fd00:20::/64")
 	changed.Zones[1].Isolated, changed.Zones[1].MTU = true, 9000
 	changed.Zones[2].MTU = 1400
 	changed.Zones[0].DNS, changed.Zones[1].DHCP = true, true
 	moved := Guest(inst, 1, "web1", "lab", "10.30.0.9")
 	stopped := Guest(inst, 3, "web3", "dmz", "10.11.0.3")
 	stopped.Wanted = ispctl.Stopped
+	moved.NICs[0].Addr6, stopped.NICs[0].Addr6 = netip.MustParseAddr("2001:db8:30::9"), netip.MustParseAddr("2001:db8::d:0:0:3")
 	gone := Guest(inst, 2, "mail1", "mail", "10.20.0.2")
 	gone.Wanted = ispctl.Absent
 	changed.VMs = []ispctl.VM{moved, stopped, gone}
 	changed.Forwards = []ispctl.Forward{
 		{Listen: listen("203.0.113.11:25/tcp"), VM: "web1", Port: 2525},
 		{Listen: listen("203.0.113.12:53/udp"), VM: "web3", Port: 53},
+		{Listen: listen("[2001:db8::d:0:0:3]:8000/udp"), Last: 8003, VM: "web3", Port: 8000},
 	}
 
 	changed.Policies = []ispctl.Policy{

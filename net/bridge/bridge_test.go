@@ -60,6 +60,26 @@ func TestWhatIPSees(t *testing.T) {
 	if !strings.Contains(got, "inet 10.10.0.1/24") {
 		t.Errorf("the gateway's address is missing:\n%s", got)
 	}
+	for _, want := range []string{"inet6 2001:db8:10::1/64", "inet6 fe80::ea:fff:feba:f405/64"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("lacks %s:\n%s", want, got)
+		}
+	}
+	if strings.Count(got, "inet6") != 2 || strings.Contains(got, "tentative") {
+		t.Errorf("other IPv6 addresses than the gateway's two, or not there at once:\n%s", got)
+	}
+	// Taps have no carrier here, and a route by a bridge without is none.
+	testkit.Sh(t, "ip", "link", "add", "port", "type", "veth", "peer", "name", "plug")
+	testkit.Sh(t, "ip", "link", "set", "port", "master", "isp-dmz", "up")
+	testkit.Sh(t, "ip", "link", "set", "plug", "up")
+	if got := testkit.Sh(t, "ip", "-6", "route", "show", "dev", "isp-dmz"); !strings.Contains(got, "2001:db8:10::/64") || !strings.Contains(got, "fe80::/64") {
+		t.Errorf("no route to the zone:\n%s", got)
+	}
+	for _, silent := range []string{"isp-mail", "isp-1-0"} {
+		if got := testkit.Sh(t, "ip", "-6", "-o", "address", "show", "dev", silent); got != "" {
+			t.Errorf("%s speaks IPv6:\n%s", silent, got)
+		}
+	}
 	got = testkit.Sh(t, "ip", "-d", "-o", "link", "show", "dev", "isp-1-0")
 	for _, want := range []string{"master isp-dmz", "tun type tap", "vnet_hdr on", "persist on", `alias vm web1 nic 0`, ",UP"} {
 		if !strings.Contains(got, want) {
@@ -84,7 +104,16 @@ func TestByHand(t *testing.T) {
 		"redirects taken":   {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.accept_redirects=1"},
 		"redirects sent":    {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.send_redirects=1"},
 		"source routes":     {"sysctl", "-qw", "net.ipv4.conf.isp-dmz.accept_source_route=1"},
-		"IPv6 on a bridge":  {"sysctl", "-qw", "net.ipv6.conf.isp-dmz.disable_ipv6=0"},
+		"IPv6 on a bridge":  {"sysctl", "-qw", "net.ipv6.conf.isp-mail.disable_ipv6=0"},
+		"IPv6 off":          {"sysctl", "-qw", "net.ipv6.conf.isp-dmz.disable_ipv6=1"},
+		"gateway 6 gone":    {"ip", "address", "delete", "2001:db8:10::1/64", "dev", "isp-dmz"},
+		"link-local gone":   {"ip", "-6", "address", "flush", "dev", "isp-dmz", "scope", "link"},
+		"IPv6 added":        {"ip", "address", "add", "2001:db8:99::1/64", "dev", "isp-dmz"},
+		"link-local added":  {"ip", "address", "add", "fe80::1/64", "dev", "isp-dmz"},
+		"routers believed":  {"sysctl", "-qw", "net.ipv6.conf.isp-dmz.accept_ra=2"},
+		"IPv6 redirects":    {"sysctl", "-qw", "net.ipv6.conf.isp-dmz.accept_redirects=1"},
+		"DAD":               {"sysctl", "-qw", "net.ipv6.conf.isp-dmz.accept_dad=1"},
+		"no forwarding":     {"sysctl", "-qw", "net.ipv6.conf.isp-dmz.forwarding=0"},
 		"IPv6 on a tap":     {"sysctl", "-qw", "net.ipv6.conf.isp-1-0.disable_ipv6=0"},
 		"bridge's MAC":      {"ip", "link", "set", "isp-dmz", "address", "02:00:00:00:00:99"},
 		"tap of wrong kind": {"sh", "-c", "ip link del isp-1-0 && ip link add isp-1-0 group " + groupText() + " type bridge"},

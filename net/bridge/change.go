@@ -63,7 +63,7 @@ func (c Change) String() string {
 		return fmt.Sprintf("ip link set dev %s alias %s", dev, strconv.Quote(c.Link.Alias))
 	case Harden:
 		parts := []string{"sysctl -w"}
-		for _, one := range hardening[c.Link.Kind] {
+		for _, one := range hardening(c.Link.Kind, c.Link.IPv6) {
 			parts = append(parts, one.text(dev))
 		}
 		text := strings.Join(parts, " ")
@@ -74,7 +74,11 @@ func (c Change) String() string {
 	case DelAddress:
 		return fmt.Sprintf("ip address delete %s dev %s", c.Prefix, dev)
 	case AddAddress:
-		return fmt.Sprintf("ip address add %s dev %s", c.Prefix, dev)
+		text := fmt.Sprintf("ip address add %s dev %s", c.Prefix, dev)
+		if c.Prefix.Addr().Is6() {
+			text += " nodad"
+		}
+		return text
 	case SetMaster:
 		if c.Link.Master == "" {
 			return fmt.Sprintf("ip link set dev %s nomaster", dev)

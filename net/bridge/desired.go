@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type Link struct {
 	Isolated  bool           // a tap that other isolated ports of its bridge cannot reach
 	MTU       int            // in bytes
 	Addresses []netip.Prefix // sorted; empty on a tap
+	IPv6      bool           // it speaks IPv6; a tap never does
 	Hardened  bool           // its sysctls are those of hardening
 	Up        bool
 }
@@ -46,10 +48,16 @@ func Desired(m *ispctl.Model) (State, error) {
 	for _, z := range m.Zones {
 		zones[z.Name] = z
 		name := m.Installation.Bridge(z.Name)
-		s[name] = Link{
+		bridge := Link{
 			Name: name, Kind: Bridge, Alias: "zone " + string(z.Name), MAC: ispctl.BridgeMAC(name), MTU: z.LinkMTU(),
 			Addresses: []netip.Prefix{z.GatewayPrefix()}, Hardened: true, Up: true,
 		}
+		if z.Prefix6.IsValid() {
+			bridge.IPv6 = true
+			bridge.Addresses = append(bridge.Addresses, z.GatewayPrefix6(), linkLocal(bridge.MAC))
+			slices.SortFunc(bridge.Addresses, netip.Prefix.Compare)
+		}
+		s[name] = bridge
 	}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
@@ -70,6 +78,18 @@ func (l Link) object() string {
 
 // Object is what the link of the change is for, see [converge.Owned].
 func (c Change) Object() string { return c.Link.object() }
+
+// linkLocal is the address that neighbours and router advertisements know a
+// bridge by. We put it there, made of the MAC (RFC 4291, appendix A), so that
+// it is one address among others that somebody may take off.
+func linkLocal(mac string) netip.Prefix {
+	hw, err := net.ParseMAC(mac)
+	if err != nil {
+		panic(err) // ispctl.BridgeMAC made it
+	}
+	a := [16]byte{0xfe, 0x80, 8: hw[0] ^ 2, hw[1], hw[2], 0xff, 0xfe, hw[3], hw[4], hw[5]}
+	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
+}
 
 func sortedNames(s State) []string {
 	names := make([]string, 0, len(s))

@@ -49,7 +49,7 @@ func mend(w Link, have State) []Change {
 	if w.Alias != h.Alias {
 		do(SetAlias)
 	}
-	if w.Hardened && !h.Hardened {
+	if w.Hardened && (!h.Hardened || w.IPv6 != h.IPv6) {
 		do(Harden)
 	}
 	for _, p := range h.Addresses {

@@ -93,13 +93,22 @@ func (f *Fake) apply(c Change) error {
 	case SetAlias:
 		l.Alias = c.Link.Alias
 	case Harden:
-		l.Hardened = true
+		l.Hardened, l.IPv6 = true, c.Link.IPv6
+		if !l.IPv6 {
+			l.Addresses = slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool { return p.Addr().Is6() })
+			if len(l.Addresses) == 0 {
+				l.Addresses = nil
+			}
+		}
 	case DelAddress:
 		l.Addresses = slices.DeleteFunc(slices.Clone(l.Addresses), func(p netip.Prefix) bool { return p == c.Prefix })
 		if len(l.Addresses) == 0 {
 			l.Addresses = nil
 		}
 	case AddAddress:
+		if c.Prefix.Addr().Is6() && !l.IPv6 {
+			return errors.New("permission denied: it has no IPv6")
+		}
 		if !slices.Contains(l.Addresses, c.Prefix) {
 			l.Addresses = append(slices.Clone(l.Addresses), c.Prefix)
 			slices.SortFunc(l.Addresses, netip.Prefix.Compare)

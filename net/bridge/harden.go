@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,18 +22,47 @@ type sysctl struct {
 
 // hardening is what keeps a guest from steering the host
 // (https://docs.kernel.org/networking/ip-sysctl.html).
-var hardening = map[Kind][]sysctl{
-	Bridge: {
+func hardening(kind Kind, six bool) []sysctl {
+	switch {
+	case kind == Tap:
+		return tapHardening
+	case six:
+		return bridgeHardening6
+	}
+	return bridgeHardening
+}
+
+var (
+	bridgeHardening4 = []sysctl{
 		{"ipv4", "arp_ignore", 18, 1},         // answer ARP for the gateway only, not for the host's other addresses
 		{"ipv4", "rp_filter", 7, 1},           // no source that is not routed back here
 		{"ipv4", "accept_redirects", 3, 0},    // a guest's redirect does not re-route the host
 		{"ipv4", "send_redirects", 5, 0},      // nor does the host explain its routes
 		{"ipv4", "accept_source_route", 8, 0}, // nor do packets choose them
-		{"ipv6", "disable_ipv6", 26, 1},       // no link-local address to talk to
-	},
-	Tap: {
+	}
+	bridgeHardening = slices.Concat(bridgeHardening4, []sysctl{
+		{"ipv6", "disable_ipv6", 26, 1}, // no link-local address to talk to
+	})
+	// Whatever is about addresses comes before there can be any.
+	bridgeHardening6 = slices.Concat(bridgeHardening4, []sysctl{
+		{"ipv6", "accept_ra", 3, 0},            // a guest's advertisement does not re-route the host,
+		{"ipv6", "autoconf", 5, 0},             // nor give it addresses
+		{"ipv6", "accept_redirects", 4, 0},     // nor does a redirect
+		{"ipv6", "accept_source_route", 24, 0}, // nor do packets choose their way
+		{"ipv6", "accept_dad", 27, 0},          // no guest can say that the gateway's address is taken
+		{"ipv6", "addr_gen_mode", 47, 1},       // no address but those we put there
+		{"ipv6", "forwarding", 0, 1},
+		{"ipv6", "disable_ipv6", 26, 0},
+	})
+	tapHardening = []sysctl{
 		{"ipv6", "disable_ipv6", 26, 1}, // the host says nothing of its own on a guest's wire
-	},
+	}
+)
+
+// speaksIPv6 reports whether IPv6 is not switched off.
+func speaksIPv6(settings map[string]conf) bool {
+	off, known := settings["ipv6"].at(26)
+	return known && off == 0
 }
 
 func (s sysctl) path(link string) string {
@@ -50,7 +80,7 @@ func (s sysctl) text(link string) string {
 // family that the kernel does not have, as IPv6 where it is not built in, needs
 // no setting.
 func hardened(kind Kind, settings map[string]conf) bool {
-	for _, one := range hardening[kind] {
+	for _, one := range hardening(kind, speaksIPv6(settings)) {
 		all, known := settings[one.family]
 		if !known {
 			continue
@@ -70,7 +100,7 @@ func hardened(kind Kind, settings map[string]conf) bool {
 const groupsToFilter uint16 = 1 << 0xe
 
 func harden(l Link) error {
-	for _, one := range hardening[l.Kind] {
+	for _, one := range hardening(l.Kind, l.IPv6) {
 		err := os.WriteFile(one.path(l.Name), []byte(strconv.Itoa(int(one.value))), 0o644)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("sysctl %s: %w", one.text(l.Name), err)

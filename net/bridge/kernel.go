@@ -41,7 +41,7 @@ func (k *Kernel) Close() {
 	_ = k.dumps.Close()
 }
 
-// Observe lists the links in our group with the IPv4 addresses on them.
+// Observe lists the links in our group with the addresses on them.
 func (k *Kernel) Observe(context.Context) (State, error) {
 	messages, err := whole(k.linkMessages)
 	if err != nil {
@@ -65,6 +65,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		if link.Kind == Bridge {
 			link.MAC = a.HardwareAddr.String()
 		}
+		link.IPv6 = speaksIPv6(d.settings)
 		link.Hardened = hardened(link.Kind, d.settings)
 		if b, ok := l.(*netlink.Bridge); ok {
 			link.Hardened = link.Hardened && b.GroupFwdMask != nil && *b.GroupFwdMask == groupsToFilter
@@ -76,7 +77,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		link.Master = names[index]
 		s[name] = link
 	}
-	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_V4) })
+	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
@@ -85,9 +86,9 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		if !ours {
 			continue
 		}
-		ip, _ := netip.AddrFromSlice(a.IP.To4())
+		ip, _ := netip.AddrFromSlice(a.IP)
 		bits, _ := a.Mask.Size()
-		link.Addresses = append(link.Addresses, netip.PrefixFrom(ip, bits))
+		link.Addresses = append(link.Addresses, netip.PrefixFrom(ip.Unmap(), bits))
 		slices.SortFunc(link.Addresses, netip.Prefix.Compare)
 		s[link.Name] = link
 	}
@@ -218,7 +219,11 @@ func whole[T any](dump func() (T, error)) (T, error) {
 }
 
 func address(p netip.Prefix) *netlink.Addr {
-	return &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}
+	a := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}
+	if p.Addr().Is6() {
+		a.Flags = unix.IFA_F_NODAD // it is there at once, and no guest can object
+	}
+	return a
 }
 
 // except takes one errno for success.

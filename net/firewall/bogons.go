@@ -8,9 +8,14 @@ import (
 	"ispctl/net/nft"
 )
 
-// bogons is the set of IPv4 addresses that must not be seen on the uplink, in
-// either direction: the provider takes them for an attack.
-const bogons = "bogons"
+// bogons are the sets of addresses that must not be seen on the uplink, in
+// either direction: the provider takes them for an attack. Those of insiders6
+// live behind us, and so come in by nothing but our own links.
+const (
+	bogons    = "bogons"
+	bogons6   = "bogons6"
+	insiders6 = "insiders6"
+)
 
 // Priorities: before anything changes a destination, and after everything has
 // changed a source (enum nf_ip_hook_priorities).
@@ -29,28 +34,56 @@ var bogonPrefixes = []netip.Prefix{
 	netip.MustParsePrefix("240.0.0.0/4"),
 }
 
+// bogonPrefixes6 are those of IPv6 (RFC 6890, RFC 4193, RFC 3879, and IANA's
+// registry of special-purpose addresses). Link-local ones are not among them:
+// neighbours on the uplink speak from them, and the kernel forwards none.
+var bogonPrefixes6 = []netip.Prefix{
+	netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("::ffff:0:0/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001:2::/48"), netip.MustParsePrefix("2001:10::/28"),
+	netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fec0::/10"),
+}
+
 // uplinkBogons are the prefixes that are foreign to this uplink. One that the
 // uplink itself lives in, behind a router of the operator's own, is none; the
 // zones in it still are.
 func uplinkBogons(m *ispctl.Model) []netip.Prefix {
-	ours := []netip.Prefix{}
-	if m.Uplink.Address.IsValid() {
-		ours = append(ours, m.Uplink.Address.Masked())
+	all := foreign(m, bogonPrefixes)
+	for _, z := range m.Zones {
+		if m.SourceOf(z).IsValid() && !slices.ContainsFunc(all, z.Prefix.Overlaps) {
+			all = append(all, z.Prefix)
+		}
 	}
-	for _, a := range append([]ispctl.Address{{Addr: m.Uplink.Gateway}}, m.Addresses...) {
+	return all
+}
+
+// foreign are the prefixes that the uplink does not live in.
+func foreign(m *ispctl.Model, prefixes []netip.Prefix) []netip.Prefix {
+	var ours []netip.Prefix
+	for _, p := range []netip.Prefix{m.Uplink.Address, m.Uplink.Address6} {
+		if p.IsValid() {
+			ours = append(ours, p.Masked())
+		}
+	}
+	for _, a := range append([]ispctl.Address{{Addr: m.Uplink.Gateway}, {Addr: m.Uplink.Gateway6}}, m.Addresses...) {
 		if a.Addr.IsValid() {
 			ours = append(ours, netip.PrefixFrom(a.Addr, a.Addr.BitLen()))
 		}
 	}
 	var all []netip.Prefix
-	for _, p := range bogonPrefixes {
+	for _, p := range prefixes {
 		if !slices.ContainsFunc(ours, p.Overlaps) {
 			all = append(all, p)
 		}
 	}
+	return all
+}
+
+// bogons6Of are those of IPv6, with the zones that nobody outside can answer.
+func bogons6Of(m *ispctl.Model) []netip.Prefix {
+	all := foreign(m, bogonPrefixes6)
 	for _, z := range m.Zones {
-		if m.SourceOf(z).IsValid() && !slices.ContainsFunc(all, z.Prefix.Overlaps) {
-			all = append(all, z.Prefix)
+		if z.Prefix6.IsValid() && !z.Global6() && !slices.ContainsFunc(all, z.Prefix6.Overlaps) {
+			all = append(all, z.Prefix6)
 		}
 	}
 	return all
@@ -60,6 +93,16 @@ func addBogons(t nft.Table, m *ispctl.Model) {
 	for _, p := range uplinkBogons(m) {
 		key, end := nft.Range(p)
 		t.Add(bogons, nft.Elem{Key: key, End: end})
+	}
+	for _, p := range bogons6Of(m) {
+		key, end := nft.Range(p)
+		t.Add(bogons6, nft.Elem{Key: key, End: end})
+	}
+	for _, z := range m.Zones {
+		if z.Prefix6.IsValid() {
+			key, end := nft.Range(z.Prefix6)
+			t.Add(insiders6, nft.Elem{Key: key, End: end})
+		}
 	}
 }
 
@@ -71,6 +114,8 @@ func bogonChains() []nft.Chain {
 			Name: "arriving", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: rawPriority},
 			Rules: []nft.Rule{
 				nft.NewRule("no such source on the Internet", nft.IIFIn(uplinks), nft.FromIPv4(), nft.In(bogons, nft.IPSource), nft.Count(), nft.Drop()),
+				nft.NewRule("no such IPv6 source on the Internet", nft.IIFIn(uplinks), nft.FromIPv6(), nft.In(bogons6, nft.IP6Source), nft.Count(), nft.Drop()),
+				nft.NewRule("from outside as one of our guests", nft.IIFIn(uplinks), nft.FromIPv6(), nft.In(insiders6, nft.IP6Source), nft.Count(), nft.Drop()),
 			},
 		},
 		{
@@ -78,6 +123,8 @@ func bogonChains() []nft.Chain {
 			Rules: []nft.Rule{
 				nft.NewRule("a source that is not for the Internet", nft.OIFIn(uplinks), nft.FromIPv4(), nft.In(bogons, nft.IPSource), nft.Count(), nft.Drop()),
 				nft.NewRule("no such place on the Internet", nft.OIFIn(uplinks), nft.FromIPv4(), nft.In(bogons, nft.IPDest), nft.Count(), nft.Drop()),
+				nft.NewRule("an IPv6 source that is not for the Internet", nft.OIFIn(uplinks), nft.FromIPv6(), nft.In(bogons6, nft.IP6Source), nft.Count(), nft.Drop()),
+				nft.NewRule("no such IPv6 place on the Internet", nft.OIFIn(uplinks), nft.FromIPv6(), nft.In(bogons6, nft.IP6Dest), nft.Count(), nft.Drop()),
 			},
 		},
 	}

@@ -14,6 +14,9 @@ const Layer = "firewall"
 const (
 	zoneLinks = "zones"    // bridges of zones
 	egress    = "egress"   // bridges of zones whose guests may open connections to the Internet
+	zones6    = "zones6"   // bridges of zones with IPv6
+	egress6   = "egress6"  // bridges of zones whose guests may do so by IPv6
+	opened6   = "opened6"  // (address . proto . port) of guests that the Internet reaches by IPv6
 	uplinks   = "uplinks"  // interfaces to the provider
 	services  = "services" // what the host answers on the uplink
 )
@@ -39,10 +42,15 @@ func walls(m *ispctl.Model) nft.Table {
 	t := nft.NewTable(nft.Inet, m.Installation.Table(Layer), append([]nft.Set{
 		{Name: zoneLinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: egress, Key: []nft.Type{nft.TypeIfname}},
+		{Name: zones6, Key: []nft.Type{nft.TypeIfname}},
+		{Name: egress6, Key: []nft.Type{nft.TypeIfname}},
+		{Name: opened6, Key: []nft.Type{nft.TypeIPv6, nft.TypeProto, nft.TypeService}},
 		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: services, Key: []nft.Type{nft.TypeProto, nft.TypeService}},
 		{Name: bogons, Key: []nft.Type{nft.TypeIPv4}, Interval: true},
-		zoneServiceSet(),
+		{Name: bogons6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
+		{Name: insiders6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
+		zoneServiceSet(), zoneServiceSet6(),
 	}, policySets()...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
 	addPolicies(t, m)
 	addBogons(t, m)
@@ -53,7 +61,14 @@ func walls(m *ispctl.Model) nft.Table {
 		if z.Egress {
 			t.Add(egress, bridge)
 		}
+		if z.Prefix6.IsValid() {
+			t.Add(zones6, bridge)
+		}
+		if z.Egress6() {
+			t.Add(egress6, bridge)
+		}
 	}
+	addForwards6(t, m)
 	if m.Uplink.Configured() {
 		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(m.Uplink.Interface))})
 	}
@@ -61,6 +76,19 @@ func walls(m *ispctl.Model) nft.Table {
 		t.Add(services, nft.Elem{Key: nft.Join(nft.Proto(s.Proto), nft.Service(s.Port))})
 	}
 	return t
+}
+
+// addForwards6 opens ports of guests: nothing translates IPv6, so a forward of
+// it is a hole in the wall and no more.
+func addForwards6(t nft.Table, m *ispctl.Model) {
+	for _, f := range m.Forwards {
+		if !f.Listen.Addr.Is6() {
+			continue
+		}
+		for port := int(f.Listen.Port); port <= max(int(f.Listen.Port), int(f.Last)); port++ {
+			t.Add(opened6, nft.Elem{Key: nft.Join(nft.Addr(f.Listen.Addr), nft.Proto(f.Listen.Proto), nft.Service(uint16(port)))})
+		}
+	}
 }
 
 // chains are the rules; ours matches the name of every link of ours.
@@ -73,6 +101,9 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
 				nft.NewRule("zone with egress to the Internet", nft.FromIPv4(), nft.IIFIn(egress), nft.OIFIn(uplinks), nft.Accept()),
+				nft.NewRule("the same by IPv6", nft.FromIPv6(), nft.IIFIn(egress6), nft.OIFIn(uplinks), nft.Accept()),
+				nft.NewRule("IPv6 forward from the Internet", nft.FromIPv6(), nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.In(opened6, nft.IP6Dest, nft.L4, nft.DestPort), nft.Accept()),
+				nft.NewRule("IPv6 forward from a zone that may go out", nft.FromIPv6(), nft.IIFIn(egress6), nft.OIFIn(zoneLinks), nft.In(opened6, nft.IP6Dest, nft.L4, nft.DestPort), nft.Accept()),
 				nft.NewRule("forward from the Internet", nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
 				nft.NewRule("forward from a zone that may go out", nft.IIFIn(egress), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
 			}, policyRules(false), []nft.Rule{
@@ -91,8 +122,7 @@ func chains(ours string) []nft.Chain {
 				// The answer to its question to a group is no established
 				// traffic to conntrack.
 				nft.NewRule("lease of the host itself", nft.IIFIn(uplinks), nft.FromIPv6(), nft.UDPTo(dhcpv6Client), nft.Accept()),
-				zoneServiceRule(),
-			}, policyRules(true), []nft.Rule{
+			}, zoneServiceRules(), policyRules(true), []nft.Rule{
 				nft.NewRule("closed: guests to the host, Internet to the host", nft.Count(), nft.Drop()),
 			}),
 		},

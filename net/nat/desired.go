@@ -46,6 +46,9 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 		}
 	}
 	for _, f := range m.Forwards {
+		if f.Listen.Addr.Is6() {
+			continue // a hole in the wall, see net/firewall
+		}
 		vm, err := m.VM(string(f.VM))
 		if err != nil {
 			return nil, err

@@ -139,6 +139,13 @@ func ICMP(name string, number byte) Stmt {
 		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{number}})}
 }
 
+// ICMPv6 is the same for IPv6 (RFC 4443).
+func ICMPv6(name string, number byte) Stmt {
+	return Stmt{"icmpv6 type " + name, append(l4proto(unix.IPPROTO_ICMPV6),
+		&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{number}})}
+}
+
 // Count counts packets and bytes.
 func Count() Stmt { return Stmt{"counter", []expr.Any{&expr.Counter{}}} }
 

@@ -1,10 +1,12 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"ispctl"
 	"ispctl/converge"
@@ -16,35 +18,120 @@ const Protocol = 73
 
 // State is what we manage of forwarding.
 type State struct {
-	Sysctls map[string]string   // by sysctl(8) name
+	Sysctls Sysctls
 	Locals  map[netip.Addr]bool // external addresses that end here
+	Proxies map[Proxy]bool      // IPv6 addresses that neighbours on the uplink are answered for
 }
 
-// Len is the number of routes.
-func (s State) Len() int { return len(s.Locals) }
+// Len is the number of routes and proxies.
+func (s State) Len() int { return len(s.Locals) + len(s.Proxies) }
+
+// Proxy is an address that the host answers neighbour solicitations for on a
+// link, beside its own.
+type Proxy struct {
+	Link string
+	Addr netip.Addr
+}
+
+// Sysctls are settings by their sysctl(8) names. Nobody owns them, so one that
+// is not wanted is nobody's business.
+type Sysctls map[string]string
+
+// Equal reports whether both say the same of all that both speak of.
+func (s Sysctls) Equal(other Sysctls) bool {
+	for key, value := range s {
+		if another, both := other[key]; both && another != value {
+			return false
+		}
+	}
+	return true
+}
 
 // sysctls make the host a router and keep bridged frames out of the IP filter.
 // A key that the kernel does not have needs no setting.
-var sysctls = map[string]string{
+var sysctls = Sysctls{
 	"net.ipv4.ip_forward":                 "1",
 	"net.bridge.bridge-nf-call-iptables":  "0",
 	"net.bridge.bridge-nf-call-ip6tables": "0",
 	"net.bridge.bridge-nf-call-arptables": "0",
 }
 
-// Desired is the sysctls, always, and a route per external address.
+// Desired is the sysctls, always, a route per external address, and a proxy for
+// each IPv6 address that the provider looks for on the link itself.
 func Desired(m *ispctl.Model) (State, error) {
-	s := State{Sysctls: maps.Clone(sysctls), Locals: map[netip.Addr]bool{}}
+	s := State{Sysctls: maps.Clone(sysctls), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
 	for _, a := range m.Addresses {
 		s.Locals[a.Addr] = true
+	}
+	for key, value := range sysctls6(m) {
+		s.Sysctls[key] = value
+	}
+	for _, a := range onLink(m) {
+		s.Proxies[Proxy{m.Uplink.Interface, a}] = true
 	}
 	return s, nil
 }
 
-// Change sets a sysctl, or adds or deletes a local route.
+// forwarding6 makes the host a router of IPv6.
+const forwarding6 = "net.ipv6.conf.all.forwarding"
+
+// sysctls6 are those of a host that has IPv6 guests, or addresses that end
+// here.
+func sysctls6(m *ispctl.Model) Sysctls {
+	s := Sysctls{}
+	for _, z := range m.Zones {
+		if z.Prefix6.IsValid() {
+			s[forwarding6] = "1"
+		}
+	}
+	if len(s) == 0 || !m.Uplink.Configured() {
+		return s
+	}
+	if !m.Uplink.Gateway6.IsValid() {
+		// A router does not listen to routers unless told so, and would
+		// forget its own way out.
+		s[linkKey(m.Uplink.Interface, "accept_ra")] = "2"
+	}
+	if len(onLink(m)) > 0 {
+		s[linkKey(m.Uplink.Interface, "proxy_ndp")] = "1"
+	}
+	return s
+}
+
+// linkKey is the name of an IPv6 setting of a link; sysctl(8) writes a dot
+// inside a link's name as a slash.
+func linkKey(link, key string) string {
+	return "net.ipv6.conf." + strings.ReplaceAll(link, ".", "/") + "." + key
+}
+
+// onLink are the addresses of guests, and those that end here, that lie in the
+// uplink's own net: the provider's router asks for them there, each by itself.
+// Only what is handed out is answered for; a host that answers for a whole
+// prefix fills its neighbour's table and is shut off.
+func onLink(m *ispctl.Model) []netip.Addr {
+	net := m.Uplink.Address6.Masked()
+	var all []netip.Addr
+	add := func(a netip.Addr) {
+		if m.Uplink.Configured() && net.IsValid() && net.Contains(a) && a != m.Uplink.Address6.Addr() {
+			all = append(all, a)
+		}
+	}
+	for _, a := range m.Addresses {
+		add(a.Addr)
+	}
+	for _, vm := range m.Guests() {
+		for _, nic := range vm.ZoneNICs() {
+			add(nic.Addr6)
+		}
+	}
+	return all
+}
+
+// Change sets a sysctl, or adds or deletes a local route or a proxy.
 type Change struct {
 	Sysctl, Value string
 	Local         netip.Addr
+	Proxy         Proxy
 	Delete        bool
 }
 
@@ -61,6 +148,10 @@ func (c Change) String() string {
 	switch {
 	case c.Sysctl != "":
 		return fmt.Sprintf("sysctl -w %s=%s", c.Sysctl, c.Value)
+	case c.Proxy.Link != "" && c.Delete:
+		return fmt.Sprintf("ip neighbour delete proxy %s dev %s", c.Proxy.Addr, c.Proxy.Link)
+	case c.Proxy.Link != "":
+		return fmt.Sprintf("ip neighbour add proxy %s dev %s protocol %d", c.Proxy.Addr, c.Proxy.Link, Protocol)
 	case c.Delete:
 		return fmt.Sprintf("ip route delete local %s dev lo table local proto %d", c.Local, Protocol)
 	default:
@@ -71,7 +162,15 @@ func (c Change) String() string {
 // Diff lists what makes have into want.
 func Diff(want, have State) []Change {
 	var changes []Change
-	for _, key := range slices.Sorted(maps.Keys(want.Sysctls)) {
+	// The uplink goes on listening to routers before the host becomes one.
+	last := func(key string) int {
+		if key == forwarding6 {
+			return 1
+		}
+		return 0
+	}
+	byUse := func(a, b string) int { return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a, b)) }
+	for _, key := range slices.SortedFunc(maps.Keys(want.Sysctls), byUse) {
 		if want.Sysctls[key] != have.Sysctls[key] {
 			changes = append(changes, Change{Sysctl: key, Value: want.Sysctls[key]})
 		}
@@ -81,10 +180,24 @@ func Diff(want, have State) []Change {
 			changes = append(changes, Change{Local: a})
 		}
 	}
+	for _, p := range slices.SortedFunc(maps.Keys(want.Proxies), compareProxies) {
+		if !have.Proxies[p] {
+			changes = append(changes, Change{Proxy: p})
+		}
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(have.Proxies), compareProxies) {
+		if !want.Proxies[p] {
+			changes = append(changes, Change{Proxy: p, Delete: true})
+		}
+	}
 	for _, a := range slices.SortedFunc(maps.Keys(have.Locals), netip.Addr.Compare) {
 		if !want.Locals[a] {
 			changes = append(changes, Change{Local: a, Delete: true})
 		}
 	}
 	return changes
+}
+
+func compareProxies(a, b Proxy) int {
+	return cmp.Or(cmp.Compare(a.Link, b.Link), a.Addr.Compare(b.Addr))
 }

@@ -25,14 +25,15 @@ var ErrInjected = errors.New("injected fault")
 
 // NewFake is a host that forwards nothing and has no route of ours.
 func NewFake() *Fake {
-	s := State{Sysctls: maps.Clone(sysctls), Locals: map[netip.Addr]bool{}}
+	s := State{Sysctls: maps.Clone(sysctls), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
+	s.Sysctls[forwarding6] = "0"
 	s.Sysctls["net.ipv4.ip_forward"] = "0"
 	return &Fake{State: s}
 }
 
 // Observe returns the state.
 func (f *Fake) Observe(context.Context) (State, error) {
-	return State{maps.Clone(f.Sysctls), maps.Clone(f.Locals)}, nil
+	return State{maps.Clone(f.Sysctls), maps.Clone(f.Locals), maps.Clone(f.Proxies)}, nil
 }
 
 // Apply carries out changes in order, up to an injected fault.
@@ -43,6 +44,10 @@ func (f *Fake) Apply(_ context.Context, changes []Change) error {
 			return fmt.Errorf("%s: %w", c, ErrInjected)
 		case c.Sysctl != "":
 			f.Sysctls[c.Sysctl] = c.Value
+		case c.Proxy.Link != "" && c.Delete:
+			delete(f.Proxies, c.Proxy)
+		case c.Proxy.Link != "":
+			f.Proxies[c.Proxy] = true
 		case c.Delete:
 			delete(f.Locals, c.Local)
 		default:

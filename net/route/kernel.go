@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ispctl/converge"
@@ -21,25 +24,30 @@ import (
 // Kernel is the edge: the routes and sysctls of the network namespace it was
 // opened in.
 type Kernel struct {
-	nl *netlink.Handle
-	ns *os.File // its namespace, since sysctls are those of whichever thread looks
+	nl    *netlink.Handle
+	dumps *nl.SocketHandle // for what the library does not decode
+	ours  []string         // how the names of links begin that no setting is asked of
+	ns    *os.File         // its namespace, since sysctls are those of whichever thread looks
 }
 
 var _ converge.Target[State, Change] = (*Kernel)(nil)
 
-// Open binds to the caller's network namespace.
-func Open() (*Kernel, error) {
-	nl, errHandle := netlink.NewHandle(unix.NETLINK_ROUTE)
+// Open binds to the caller's network namespace. Links whose names begin with
+// one of ours are bridges and taps, whose settings are another layer's.
+func Open(ours ...string) (*Kernel, error) {
+	handle, errHandle := netlink.NewHandle(unix.NETLINK_ROUTE)
+	socket, errSocket := nl.Subscribe(unix.NETLINK_ROUTE)
 	ns, errNS := os.Open(threadNS)
-	if err := errors.Join(errHandle, errNS); err != nil {
+	if err := errors.Join(errHandle, errSocket, errNS); err != nil {
 		return nil, fmt.Errorf("open route netlink: %w", err)
 	}
-	return &Kernel{nl: nl, ns: ns}, nil
+	return &Kernel{nl: handle, dumps: &nl.SocketHandle{Socket: socket}, ours: ours, ns: ns}, nil
 }
 
 // Close closes the sockets.
 func (k *Kernel) Close() {
 	k.nl.Close()
+	k.dumps.Close()
 	_ = k.ns.Close() // nothing was written
 }
 
@@ -70,11 +78,15 @@ func (k *Kernel) inside(fn func() error) error {
 
 // Observe reads the sysctls we care for and the routes that bear our protocol.
 func (k *Kernel) Observe(context.Context) (State, error) {
-	s := State{Sysctls: map[string]string{}, Locals: map[netip.Addr]bool{}}
-	if err := k.inside(func() error { return readSysctls(s.Sysctls) }); err != nil {
+	s := State{Sysctls: Sysctls{}, Locals: map[netip.Addr]bool{}}
+	if err := k.inside(func() error { return readSysctls(s.Sysctls, k.ours) }); err != nil {
 		return s, err
 	}
-	routes, err := k.nl.RouteListFiltered(netlink.FAMILY_V4,
+	var err error
+	if s.Proxies, err = k.proxies(); err != nil {
+		return s, err
+	}
+	routes, err := k.nl.RouteListFiltered(netlink.FAMILY_ALL,
 		&netlink.Route{Table: unix.RT_TABLE_LOCAL, Protocol: Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
 	if err != nil {
 		return s, fmt.Errorf("list local routes: %w", err)
@@ -83,15 +95,20 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		if r.Dst == nil {
 			continue
 		}
-		if a, ok := netip.AddrFromSlice(r.Dst.IP.To4()); ok {
-			s.Locals[a] = true
+		if a, ok := netip.AddrFromSlice(r.Dst.IP); ok {
+			s.Locals[a.Unmap()] = true
 		}
 	}
 	return s, nil
 }
 
-func readSysctls(into map[string]string) error {
-	for key, wanted := range sysctls {
+func readSysctls(into Sysctls, ours []string) error {
+	keys, err := linkKeys(ours)
+	if err != nil {
+		return err
+	}
+	for _, key := range append(keys, slices.Collect(maps.Keys(sysctls))...) {
+		wanted := sysctls[key]
 		got, err := os.ReadFile(procPath(key))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -105,8 +122,29 @@ func readSysctls(into map[string]string) error {
 	return nil
 }
 
+// linkKeys are the settings of IPv6 that any model may want: of all links but
+// ours, of which there may be thousands.
+func linkKeys(ours []string) ([]string, error) {
+	entries, err := os.ReadDir("/proc/sys/net/ipv6/conf")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel without IPv6
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list IPv6 settings: %w", err)
+	}
+	keys := []string{forwarding6}
+	for _, e := range entries {
+		link := e.Name()
+		if !slices.ContainsFunc(ours, func(prefix string) bool { return strings.HasPrefix(link, prefix) }) {
+			keys = append(keys, linkKey(link, "accept_ra"), linkKey(link, "proxy_ndp"))
+		}
+	}
+	return keys, nil
+}
+
+// procPath is the file of a setting. A dot and a slash change places.
 func procPath(key string) string {
-	return filepath.Join("/proc/sys", strings.ReplaceAll(key, ".", "/"))
+	return filepath.Join("/proc/sys", strings.NewReplacer(".", "/", "/", ".").Replace(key))
 }
 
 // Apply carries out changes in order and joins the errors.
@@ -126,6 +164,9 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 func (k *Kernel) apply(c Change) error {
 	if c.Sysctl != "" {
 		return k.inside(func() error { return os.WriteFile(procPath(c.Sysctl), []byte(c.Value), 0o644) })
+	}
+	if c.Proxy.Link != "" {
+		return k.applyProxy(c.Proxy, c.Delete)
 	}
 	lo, err := k.nl.LinkByName("lo")
 	if err != nil {

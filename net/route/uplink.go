@@ -31,37 +31,66 @@ func (k *Kernel) SetUp(u ispctl.Uplink) ([]string, error) {
 		}
 		done = append(done, "ip link set dev "+u.Interface+" up")
 	}
-	if u.Address.IsValid() {
-		err := k.nl.AddrAdd(link, &netlink.Addr{IPNet: ipNet(u.Address)})
-		if err := except(err, unix.EEXIST); err != nil {
-			return done, fmt.Errorf("uplink %s: add address %s: %w", u.Interface, u.Address, err)
+	for _, ends := range []struct {
+		address netip.Prefix
+		gateway netip.Addr
+	}{{u.Address, u.Gateway}, {u.Address6, u.Gateway6}} {
+		if ends.address.IsValid() {
+			said, err := k.setAddress(link, ends.address)
+			done = append(done, said...)
+			if err != nil {
+				return done, fmt.Errorf("uplink %s: add address %s: %w", u.Interface, ends.address, err)
+			}
 		}
-		if err == nil {
-			done = append(done, fmt.Sprintf("ip address add %s dev %s", u.Address, u.Interface))
+		if ends.gateway.IsValid() {
+			said, err := k.setDefault(link, ends.address, ends.gateway)
+			done = append(done, said...)
+			if err != nil {
+				return done, fmt.Errorf("uplink %s: default route: %w", u.Interface, err)
+			}
 		}
 	}
-	if !u.Gateway.IsValid() {
-		return done, nil
+	return done, nil
+}
+
+func (k *Kernel) setAddress(link netlink.Link, a netip.Prefix) ([]string, error) {
+	err := k.nl.AddrAdd(link, &netlink.Addr{IPNet: ipNet(a)})
+	if errors.Is(err, unix.EEXIST) {
+		return nil, nil
 	}
-	has, err := k.hasDefault()
+	return []string{fmt.Sprintf("ip address add %s dev %s", a, link.Attrs().Name)}, err
+}
+
+// setDefault adds a default route of the gateway's family where there is none.
+func (k *Kernel) setDefault(link netlink.Link, address netip.Prefix, gateway netip.Addr) ([]string, error) {
+	has, err := k.hasDefault(gateway)
 	if err != nil || has {
-		return done, err
+		return nil, err
 	}
-	r := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: u.Gateway.AsSlice(), Dst: ipNet(netip.PrefixFrom(netip.IPv4Unspecified(), 0))}
-	text := fmt.Sprintf("ip route add default via %s dev %s", u.Gateway, u.Interface)
-	if !u.Address.Masked().Contains(u.Gateway) {
+	everywhere := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if gateway.Is6() {
+		everywhere = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	r := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: gateway.AsSlice(), Dst: ipNet(everywhere)}
+	text := fmt.Sprintf("ip route add default via %s dev %s", gateway, link.Attrs().Name)
+	if !address.Masked().Contains(gateway) && !gateway.IsLinkLocalUnicast() {
 		// A rented server's gateway often lies outside its /32.
 		r.Flags = int(netlink.FLAG_ONLINK)
 		text += " onlink"
 	}
 	if err := k.nl.RouteAdd(r); err != nil {
-		return done, fmt.Errorf("uplink %s: %s: %w", u.Interface, text, err)
+		return nil, fmt.Errorf("%s: %w", text, err)
 	}
-	return append(done, text), nil
+	return []string{text}, nil
 }
 
-func (k *Kernel) hasDefault() (bool, error) {
-	routes, err := k.nl.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
+// hasDefault looks for a default route of the address's family.
+func (k *Kernel) hasDefault(of netip.Addr) (bool, error) {
+	family := netlink.FAMILY_V4
+	if of.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	routes, err := k.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
 	if err != nil {
 		return false, fmt.Errorf("list routes: %w", err)
 	}
