@@ -283,7 +283,7 @@ func TestRefused(t *testing.T) {
 		}, usage, `plan "large": cpus 0 is not 1 to 512`},
 		{"address that cannot be", func(ctx context.Context, w *world, o options) (operations.Result, error) {
 			return w.AddAddress(ctx, addr("::1"), false, o)
-		}, usage, `address "::1": is not IPv4`},
+		}, usage, `address "::1": is neither of 2000::/3 nor of fc00::/7`},
 		{"address of a zone", func(ctx context.Context, w *world, o options) (operations.Result, error) {
 			return w.RemoveAddress(ctx, addr("203.0.113.10"), true, o)
 		}, conflict, `address "203.0.113.10": is in use by zone dmz; give those zones another snat first`},
