@@ -3,6 +3,7 @@ package ispctl
 import (
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Validate checks the model as a whole: each object by itself, then what
@@ -11,7 +12,7 @@ import (
 // that no layer could build.
 func (m *Model) Validate() error {
 	for _, check := range []func() error{
-		m.Installation.Validate, m.Admin.Validate, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
+		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
 		m.validatePlans, m.validateVMs, m.validateForwards, m.validatePolicies,
 	} {
 		if err := check(); err != nil {
@@ -31,6 +32,24 @@ func (m *Model) validateUplink() error {
 		}
 	}
 	return nil
+}
+
+func (m *Model) validateAdmin() error {
+	if err := m.Admin.Validate(); err != nil {
+		return err
+	}
+	for _, link := range m.Admin.Links {
+		switch {
+		case link == m.Uplink.Interface:
+			return Invalid("admin link", link, "is the uplink: whoever is on the Internet would come in by it")
+		case strings.HasPrefix(link, m.Installation.Prefix+"-"):
+			return Invalid("admin link", link, "is named as the links of guests and zones are")
+		}
+	}
+	if !m.Admin.Configured() {
+		return nil
+	}
+	return m.clashes("admin network", m.Admin.Prefix.String(), m.Admin.Prefix)
 }
 
 func (m *Model) validateHostServices() error {
@@ -90,7 +109,7 @@ func (m *Model) validateZones() error {
 			}
 		}
 		for _, p := range z.prefixes() {
-			if err := m.clashes(name, p); err != nil {
+			if err := m.clashes("zone", name, p); err != nil {
 				return err
 			}
 		}
@@ -217,24 +236,25 @@ func (m *Model) validateForwards() error {
 	return nil
 }
 
-// clashes holds a prefix of a zone to be none of the uplink's.
-func (m *Model) clashes(zone string, p netip.Prefix) error {
+// clashes holds a prefix of a zone, or the admin network, to be none of the
+// uplink's.
+func (m *Model) clashes(kind, name string, p netip.Prefix) error {
 	u := m.Uplink
 	for _, own := range []netip.Prefix{u.Address, u.Address6} {
 		// A provider may route a part of the on-link IPv6 net to the host, which
 		// then answers for the guests' addresses there.
 		if own.IsValid() && (p.Overlaps(own.Masked()) && own.Addr().Is4() || p.Contains(own.Addr())) {
-			return Conflicting("zone", zone, "prefix %s overlaps %s of uplink %s", p, own.Masked(), u.Interface)
+			return Conflicting(kind, name, "prefix %s overlaps %s of uplink %s", p, own.Masked(), u.Interface)
 		}
 	}
 	for _, gateway := range []netip.Addr{u.Gateway, u.Gateway6} {
 		if p.Contains(gateway) {
-			return Conflicting("zone", zone, "prefix %s holds the uplink's gateway %s", p, gateway)
+			return Conflicting(kind, name, "prefix %s holds the uplink's gateway %s", p, gateway)
 		}
 	}
 	for _, a := range m.Addresses {
 		if p.Contains(a.Addr) {
-			return Conflicting("zone", zone, "prefix %s holds the external address %s", p, a.Addr)
+			return Conflicting(kind, name, "prefix %s holds the external address %s", p, a.Addr)
 		}
 	}
 	return nil

@@ -39,6 +39,17 @@ func TestValidate(t *testing.T) {
 		{"service without a port", func(m *ispctl.Model) { m.HostServices[0].Port = 0 }, usage, `service "0/tcp"`},
 		{"service of no protocol", func(m *ispctl.Model) { m.HostServices[0].Proto = "icmp" }, usage, `service "22/icmp"`},
 
+		// The admin network.
+		{"admin network public", func(m *ispctl.Model) { m.Admin.Prefix = prefix("203.0.112.0/24") }, usage, `admin network "203.0.112.0/24": is public`},
+		{"admin link no interface", func(m *ispctl.Model) { m.Admin.Links = []string{"a/b"} }, usage, `interface "a/b"`},
+		{"admin link is the uplink", func(m *ispctl.Model) { m.Admin.Links = []string{"up0"} }, usage, `admin link "up0": is the uplink: whoever is on the Internet would come in by it`},
+		{"admin link is ours", func(m *ispctl.Model) { m.Admin.Links = []string{"isp-dmz"} }, usage, `admin link "isp-dmz": is named as the links of guests and zones are`},
+		{"admin service of no protocol", func(m *ispctl.Model) { m.Admin.Services[0].Proto = "icmp" }, usage, `service "123/icmp"`},
+		{"admin network on the uplink", func(m *ispctl.Model) { m.Uplink.Address = prefix("10.255.9.2/24") }, conflict, `admin network "10.255.0.0/16": prefix 10.255.0.0/16 overlaps 10.255.9.0/24 of uplink up0`},
+		{"admin network over a zone", func(m *ispctl.Model) {
+			m.Admin.Prefix, m.Zones[0].Leg, m.Zones[1].Leg = prefix("10.0.0.0/8"), prefix("10.255.0.0/24"), prefix("10.255.1.0/24")
+		}, conflict, "overlaps 10.0.0.0/8 of the admin network"},
+
 		// Addresses.
 		{"address IPv6 link-local", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("fe80::1") }, usage, `address "fe80::1": is neither of 2000::/3 nor of fc00::/7`},
 		{"address IPv4 in IPv6", func(m *ispctl.Model) { m.Addresses[0].Addr = addr("::ffff:203.0.113.9") }, usage, "is no IPv4 or IPv6 address"},

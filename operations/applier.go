@@ -35,7 +35,7 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.plans, a.vms, a.forwards, a.policies}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.forwards, a.policies}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
 		steps = append([]func() error{a.pruneForwards}, steps...)
@@ -173,7 +173,7 @@ func (a *applier) zones() error {
 	for _, one := range a.doc.Zones {
 		want := one.Zone
 		have, err := a.have.Zone(string(want.Name))
-		want.ID, want.Applied = have.ID, err != nil || have.Applied
+		want.ID, want.Applied, want.Leg = have.ID, err != nil || have.Applied, have.Leg
 		switch {
 		case err != nil:
 			a.say("+ zone %s %s", want.Name, want.Prefix)
@@ -192,6 +192,20 @@ func (a *applier) zones() error {
 		}
 	}
 	return nil
+}
+
+// admin comes after the zones, each of which it gives a leg.
+func (a *applier) admin() error {
+	var spec AdminSpec
+	if want := a.doc.Admin; want != nil {
+		spec = AdminSpec{Prefix: want.Prefix, Links: want.Links, Services: want.Services}
+	}
+	said, err := putAdmin(a.tx, spec)
+	a.said = append(a.said, said...)
+	if err != nil && a.doc.Admin != nil {
+		return a.doc.At(a.doc.Admin.At, err)
+	}
+	return err
 }
 
 func (a *applier) plans() error {

@@ -30,6 +30,9 @@ func (a *applier) vms() error {
 			continue
 		}
 		spec := VMSpec{Name: want.Name, Template: want.Template, Zone: want.Zone, Plan: want.Plan, Address: want.Address, Address6: want.Address6, Applied: true}
+		if want.Admin != nil {
+			spec.NoAdmin, spec.NeedAdmin = !*want.Admin, *want.Admin
+		}
 		if want.SSHKeys != nil {
 			spec.SSHKeys = *want.SSHKeys
 		}
@@ -57,7 +60,7 @@ func later(vm document.VM) int {
 }
 
 // changeVM changes a VM's plan, run state and keys. What a VM was made with
-// stays for its life: zone, template and address.
+// stays for its life: zone, template, addresses and NICs.
 func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 	name := string(want.Name)
 	fixed := func(what string, is, asked any) error {
@@ -66,6 +69,7 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 			Next: "destroy it and apply again: ispctl vm destroy " + name,
 		}
 	}
+	onLeg := len(have.AdminNICs()) > 0
 	switch {
 	case have.Wanted == ispctl.Absent:
 		return ispctl.Conflicting("vm", name, "is being destroyed; finish it: ispctl converge")
@@ -77,6 +81,8 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 		return fixed("address", have.NICs[0].Addr, want.Address)
 	case want.Address6.IsValid() && len(have.NICs) > 0 && want.Address6 != have.NICs[0].Addr6:
 		return fixed("address6", addrOrNone(have.NICs[0].Addr6), want.Address6)
+	case want.Admin != nil && *want.Admin != onLeg:
+		return fixed("admin", onLeg, *want.Admin)
 	}
 	next := have
 	next.Plan = ispctl.Name(want.Plan)

@@ -181,7 +181,7 @@ func TestOperations(t *testing.T) {
 			do: func(ctx context.Context, w *world, o options) (operations.Result, error) {
 				u := w.model().Uplink
 				u.Interface = "up1"
-				return w.DeclareHost(ctx, u, []ispctl.Service{{Port: 53, Proto: ispctl.UDP}, {Port: 443, Proto: ispctl.TCP}, {Port: 443, Proto: ispctl.TCP}}, o)
+				return w.DeclareHost(ctx, operations.Declaration{Uplink: u, Services: []ispctl.Service{{Port: 53, Proto: ispctl.UDP}, {Port: 443, Proto: ispctl.TCP}, {Port: 443, Proto: ispctl.TCP}}}, o)
 			},
 			intent: []string{"~ uplink up1", "~ host services"},
 			host:   []string{`nft add element inet ispctl-firewall uplinks { "up1" }`, `nft delete element inet ispctl-firewall services { tcp . 22 }`},
@@ -314,7 +314,7 @@ func TestRefused(t *testing.T) {
 			return w.DestroyVMs(ctx, []string{"web1", "ghost"}, false, o)
 		}, notFound, `vm "ghost" not found`},
 		{"uplink that cannot be", func(ctx context.Context, w *world, o options) (operations.Result, error) {
-			return w.DeclareHost(ctx, ispctl.Uplink{Interface: "isp-dmz", Kind: ispctl.Routed}, nil, o)
+			return w.DeclareHost(ctx, operations.Declaration{Uplink: ispctl.Uplink{Interface: "isp-dmz", Kind: ispctl.Routed}, Services: nil}, o)
 		}, usage, `uplink "isp-dmz": is the bridge of zone "dmz"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

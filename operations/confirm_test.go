@@ -131,7 +131,7 @@ var wallChanges = map[string]act{
 	"init": func(ctx context.Context, w *world, o options) (operations.Result, error) {
 		u := w.model().Uplink
 		u.Interface = "up1"
-		return w.DeclareHost(ctx, u, []ispctl.Service{{Port: 443, Proto: ispctl.TCP}}, o)
+		return w.DeclareHost(ctx, operations.Declaration{Uplink: u, Services: []ispctl.Service{{Port: 443, Proto: ispctl.TCP}}}, o)
 	},
 	"apply": func(_ context.Context, w *world, o options) (operations.Result, error) {
 		return w.apply(provider, false, o)

@@ -57,6 +57,8 @@ func Cuts(before, after *ispctl.Model, c Connection) string {
 		return fmt.Sprintf("it comes from zone %q, which would be gone", was.Name)
 	case isIn && !wasIn:
 		return fmt.Sprintf("your address %s would lie in zone %q, and answers would go there", client, is.Name)
+	case legOf(after, client) != "" && legOf(before, client) == "":
+		return fmt.Sprintf("your address %s would lie on the admin leg of zone %q, and answers would go there", client, legOf(after, client))
 	case ours(before, server) && !ours(after, server):
 		return fmt.Sprintf("address %s would be ours no more", server)
 	case refuses(before, c) != "":
@@ -133,6 +135,16 @@ func zoneOf(m *ispctl.Model, a netip.Addr) (ispctl.Zone, bool) {
 		return ispctl.Zone{}, false
 	}
 	return m.Zones[i], true
+}
+
+// legOf is the zone on whose admin leg an address lies; empty: none.
+func legOf(m *ispctl.Model, a netip.Addr) ispctl.Name {
+	for _, z := range m.Zones {
+		if z.Leg.Contains(a) {
+			return z.Name
+		}
+	}
+	return ""
 }
 
 // arrives reports whether the connection comes by the model's uplink.

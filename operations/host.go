@@ -8,22 +8,31 @@ import (
 	"ispctl/state"
 )
 
-// DeclareHost records the uplink and what the host answers on it, and
-// converges. An uplink without an interface is one that was not mentioned.
-func (p *Provider) DeclareHost(ctx context.Context, u ispctl.Uplink, services []ispctl.Service, o Options) (Result, error) {
-	return p.changeWalls(ctx, o, state.Entry{Operation: "init", Object: "uplink " + u.Interface}, func(tx *state.Tx) ([]string, error) {
+// Declaration is what the operator says of the host.
+type Declaration struct {
+	Uplink   ispctl.Uplink // without an interface: not mentioned
+	Services []ispctl.Service
+	Admin    AdminSpec
+}
+
+// DeclareHost records the uplink, what the host answers on it and the admin
+// network, and converges.
+func (p *Provider) DeclareHost(ctx context.Context, d Declaration, o Options) (Result, error) {
+	return p.changeWalls(ctx, o, state.Entry{Operation: "init", Object: "uplink " + d.Uplink.Interface}, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
 		if err != nil {
 			return nil, err
 		}
+		// Whether there is to be an admin network is decided once.
+		d.Admin.Default = d.Admin.Default && !m.Uplink.Configured() && len(m.HostServices)+len(m.Zones) == 0
 		var said []string
-		if u.Configured() && u != m.Uplink {
-			said = append(said, "~ uplink "+u.Interface)
-			if err := tx.PutUplink(u); err != nil {
+		if d.Uplink.Configured() && d.Uplink != m.Uplink {
+			said = append(said, "~ uplink "+d.Uplink.Interface)
+			if err := tx.PutUplink(d.Uplink); err != nil {
 				return nil, err
 			}
 		}
-		services = slices.Clone(services)
+		services := slices.Clone(d.Services)
 		slices.SortFunc(services, compareServices)
 		if services = slices.Compact(services); !slices.Equal(services, m.HostServices) {
 			said = append(said, "~ host services")
@@ -31,7 +40,8 @@ func (p *Provider) DeclareHost(ctx context.Context, u ispctl.Uplink, services []
 				return nil, err
 			}
 		}
-		return said, nil
+		more, err := putAdmin(tx, d.Admin)
+		return append(said, more...), err
 	})
 }
 
@@ -41,6 +51,7 @@ type StatusView struct {
 	NetNS         string      `json:"netns"`
 	Hypervisor    string      `json:"hypervisor"`
 	Uplink        string      `json:"uplink"`
+	Admin         AdminView   `json:"admin"`
 	Zones         int         `json:"zones"`
 	Addresses     int         `json:"addresses"`
 	Forwards      int         `json:"forwards"`
@@ -87,7 +98,7 @@ func (p *Provider) Status(ctx context.Context) (StatusView, error) {
 		return StatusView{}, err
 	}
 	s := StatusView{
-		Confirm: confirm, Serve: serve,
+		Confirm: confirm, Serve: serve, Admin: viewAdmin(m),
 		Root: m.Paths.Root, NetNS: m.Installation.NetNS, Hypervisor: m.Installation.Hypervisor, Uplink: m.Uplink.Interface,
 		Zones: len(m.Zones), Addresses: len(m.Addresses), Forwards: len(m.Forwards), VMs: len(m.VMs),
 		Faults: []FaultView{}, Pending: []string{},

@@ -21,6 +21,9 @@ type VMSpec struct {
 	Address  netip.Addr // invalid: the lowest free one of the zone
 	Address6 netip.Addr // the same for IPv6, where the zone has it
 	Applied  bool
+
+	NoAdmin   bool // no NIC on the admin leg of its zone
+	NeedAdmin bool // one there, or an error; without either, one where there is a leg
 }
 
 // maker makes VMs within one transaction: it keeps track of the addresses it
@@ -36,6 +39,7 @@ type maker struct {
 type pool struct {
 	zone ispctl.Name
 	six  bool
+	role ispctl.NICRole
 }
 
 func newMaker(tx *state.Tx, m *ispctl.Model, set templates.Set) *maker {
@@ -72,10 +76,24 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 	if err != nil {
 		return ispctl.VM{}, err
 	}
+	if spec.NeedAdmin && !zone.Leg.IsValid() {
+		return ispctl.VM{}, &ispctl.Error{
+			Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", spec.Name), Cause: fmt.Sprintf("zone %q has no admin leg", zone.Name),
+			Next: "declare an admin network: ispctl init --admin-prefix PREFIX",
+		}
+	}
+	nics := []ispctl.NIC{{Zone: zone.Name, MAC: newMAC(), Addr: addr, Addr6: addr6}}
+	if zone.Leg.IsValid() && !spec.NoAdmin {
+		admin, err := mk.adminNIC(zone, spec.Name)
+		if err != nil {
+			return ispctl.VM{}, err
+		}
+		nics = append(nics, admin)
+	}
 	return mk.tx.InsertVM(ispctl.VM{
 		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest,
 		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied,
-		NICs: []ispctl.NIC{{Zone: zone.Name, MAC: newMAC(), Addr: addr, Addr6: addr6}},
+		NICs: nics,
 	})
 }
 
@@ -83,9 +101,13 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 func (mk *maker) address(p pool, zone ispctl.Zone, vm ispctl.Name, asked netip.Addr) (netip.Addr, error) {
 	a := mk.addresses[p]
 	if a == nil {
-		a = zones.NewAllocator(mk.model, zone)
-		if p.six {
+		switch {
+		case p.role == ispctl.AdminNIC:
+			a = zones.NewLegAllocator(mk.model, zone)
+		case p.six:
 			a = zones.NewAllocator6(mk.model, zone)
+		default:
+			a = zones.NewAllocator(mk.model, zone)
 		}
 		mk.addresses[p] = a
 	}
@@ -104,7 +126,19 @@ func (mk *maker) address6(zone ispctl.Zone, spec VMSpec) (netip.Addr, error) {
 		}
 		return netip.Addr{}, nil
 	}
-	return mk.address(pool{zone.Name, true}, zone, spec.Name, spec.Address6)
+	return mk.address(pool{zone: zone.Name, six: true}, zone, spec.Name, spec.Address6)
+}
+
+// adminNIC is a NIC on the zone's leg, with the lowest free address there.
+func (mk *maker) adminNIC(zone ispctl.Zone, vm ispctl.Name) (ispctl.NIC, error) {
+	addr, err := mk.address(pool{zone: zone.Name, role: ispctl.AdminNIC}, zone, vm, netip.Addr{})
+	if err != nil {
+		return ispctl.NIC{}, &ispctl.Error{
+			Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", vm), Cause: fmt.Sprintf("the admin leg %s of zone %q has no free address", zone.Leg, zone.Name),
+			Next: "make it without: --no-admin",
+		}
+	}
+	return ispctl.NIC{Role: ispctl.AdminNIC, Zone: zone.Name, MAC: newMAC(), Addr: addr}, nil
 }
 
 // newUUID is a random one (RFC 9562, version 4).

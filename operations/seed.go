@@ -34,6 +34,12 @@ func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error)
 			if err != nil {
 				return images.Seed{}, err
 			}
+			if nic.Role == ispctl.AdminNIC {
+				// Whoever comes to it there is seen as its gateway, which is a
+				// neighbour.
+				in.NICs = append(in.NICs, templates.NICInput{MAC: nic.MAC, Nets: []templates.NetInput{{Addr: netip.PrefixFrom(nic.Addr, zone.Leg.Bits())}}})
+				continue
+			}
 			told := templates.NICInput{MAC: nic.MAC, Nets: []templates.NetInput{{Addr: netip.PrefixFrom(nic.Addr, zone.Prefix.Bits()), Gateway: zone.Gateway()}}}
 			if zone.DNS {
 				told.DNS = []netip.Addr{zone.Gateway()}

@@ -26,14 +26,23 @@ type ZoneView struct {
 	DHCP     bool          `json:"dhcp"`
 	DNS      bool          `json:"dns"`
 	VMs      []ispctl.Name `json:"vms"`
+
+	Leg        string `json:"leg"` // its stretch of the admin network; empty: it has none
+	LegGateway string `json:"leg_gateway"`
+	LegBridge  string `json:"leg_bridge"`
 }
 
 func viewZone(m *ispctl.Model, z ispctl.Zone) ZoneView {
-	return ZoneView{
+	v := ZoneView{
 		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
 		Prefix6: prefixText(z.Prefix6), Gateway6: addrText(z.Gateway6()),
 		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
+		LegGateway: addrText(z.LegGateway()), LegBridge: m.LegBridge(z),
 	}
+	if z.Leg.IsValid() {
+		v.Leg = z.Leg.String()
+	}
+	return v
 }
 
 // AddressView is an external address as scripts see it.
@@ -128,13 +137,26 @@ type VMView struct {
 	Domain     string        `json:"domain"`
 	MAC        string        `json:"mac"`
 	Tap        string        `json:"tap"`
-	Addresses  []string      `json:"addresses"`
+	Addresses  []string      `json:"addresses"` // in its zone
 	Forwards   []ForwardView `json:"forwards"`
 	CreatedAt  time.Time     `json:"created_at"`
 	Phases     []PhaseView   `json:"phases"`
 
+	AdminAddress string    `json:"admin_address"` // on the admin leg of its zone; empty: it is not on it
+	NICs         []NICView `json:"nics"`
+
 	// Drops is how many frames from the VM the wall has dropped, by reason.
 	Drops map[string]uint64 `json:"drops"`
+}
+
+// NICView is an interface of a VM.
+type NICView struct {
+	Index     int      `json:"index"`
+	Role      string   `json:"role"` // zone or admin
+	MAC       string   `json:"mac"`
+	Tap       string   `json:"tap"`
+	Bridge    string   `json:"bridge"`
+	Addresses []string `json:"addresses"`
 }
 
 // PhaseView is a point in the making of a VM, and the time since creation.

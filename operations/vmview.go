@@ -31,17 +31,16 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 		v := VMView{
 			Name: vm.Name, Wanted: vm.Wanted, Zone: vm.Zone, Plan: vm.Plan, Template: vm.Template, Image: vm.Image,
 			Hypervisor: p.DomainType, UUID: vm.UUID, Domain: m.Installation.Domain(vm.Name),
-			Addresses: []string{}, Forwards: []ForwardView{}, CreatedAt: vm.Created, Phases: []PhaseView{},
+			Addresses: []string{}, NICs: viewNICs(m, vm), Forwards: []ForwardView{}, CreatedAt: vm.Created, Phases: []PhaseView{},
 		}
-		for n, nic := range vm.NICs {
+		for n, nic := range vm.ZoneNICs() {
 			if n == 0 {
 				v.MAC, v.Tap = nic.MAC, nic.Tap
 			}
-			for _, a := range []netip.Addr{nic.Addr, nic.Addr6} {
-				if a.IsValid() {
-					v.Addresses = append(v.Addresses, a.String())
-				}
-			}
+			v.Addresses = append(v.Addresses, addressesOf(nic)...)
+		}
+		for _, nic := range vm.AdminNICs() {
+			v.AdminAddress = nic.Addr.String()
 		}
 		for _, f := range m.Forwards {
 			if f.VM == vm.Name {
@@ -66,6 +65,27 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 		views[i] = v
 	}
 	return views, nil
+}
+
+func viewNICs(m *ispctl.Model, vm ispctl.VM) []NICView {
+	views := make([]NICView, len(vm.NICs))
+	for i, nic := range vm.NICs {
+		views[i] = NICView{Index: nic.Index, Role: "zone", MAC: nic.MAC, Tap: nic.Tap, Bridge: m.Installation.Bridge(nic.Zone), Addresses: addressesOf(nic)}
+		if nic.Role == ispctl.AdminNIC {
+			views[i].Role, views[i].Bridge = string(nic.Role), m.Installation.LegBridge(nic.Zone)
+		}
+	}
+	return views
+}
+
+func addressesOf(nic ispctl.NIC) []string {
+	texts := []string{}
+	for _, a := range []netip.Addr{nic.Addr, nic.Addr6} {
+		if a.IsValid() {
+			texts = append(texts, a.String())
+		}
+	}
+	return texts
 }
 
 // stateOf is the one word for how a VM is.

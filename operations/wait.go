@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 const sshPort = 22
 
 // WaitSSH waits until the VM's SSH server says who it is (RFC 4253, 4.2), and
-// notes the phase. It asks from the host, by the zone, so that it does not
-// depend on forwards.
+// notes the phase. It asks from the host, by the zone's admin leg where the VM is
+// on it, so that it does not depend on forwards or on policies.
 func (p *Provider) WaitSSH(ctx context.Context, name string, timeout time.Duration) error {
 	m, err := p.Store.Model(ctx)
 	if err != nil {
@@ -34,7 +35,7 @@ func (p *Provider) WaitSSH(ctx context.Context, name string, timeout time.Durati
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	target := joinPort(vm.NICs[0].Addr, sshPort)
+	target := joinPort(operatorAddr(vm), sshPort)
 	p.progress(Progress{Object: "vm " + name, Phase: "ssh", Text: "waiting for " + target})
 	if err := pollSSH(ctx, target); err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -51,6 +52,14 @@ func (p *Provider) WaitSSH(ctx context.Context, name string, timeout time.Durati
 		return err
 	}
 	return p.Store.Record(ctx, faults, map[int64][]state.Phase{vm.ID: {{Name: "ssh", At: time.Now().UTC()}}})
+}
+
+// operatorAddr is where operators reach a VM.
+func operatorAddr(vm ispctl.VM) netip.Addr {
+	if admin := vm.AdminNICs(); len(admin) > 0 {
+		return admin[0].Addr
+	}
+	return vm.NICs[0].Addr
 }
 
 // pollSSH tries until a banner comes, and returns why the last try failed.

@@ -58,7 +58,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	uplink := ispctl.Uplink{Interface: "up0", Kind: ispctl.Routed, Address: netip.MustParsePrefix("203.0.113.2/24"), Gateway: netip.MustParseAddr("203.0.113.1")}
-	w.ok(w.DeclareHost(ctx, uplink, []ispctl.Service{{Port: 22, Proto: ispctl.TCP}}, operations.Options{}))
+	w.ok(w.DeclareHost(ctx, operations.Declaration{Uplink: uplink, Services: []ispctl.Service{{Port: 22, Proto: ispctl.TCP}}}, operations.Options{}))
 	w.ok(w.AddAddress(ctx, addr("203.0.113.10"), false, operations.Options{}))
 	w.ok(w.AddAddress(ctx, addr("203.0.113.11"), false, operations.Options{}))
 	w.ok(w.CreateZone(ctx, dmz, false, operations.Options{}))

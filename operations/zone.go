@@ -19,7 +19,12 @@ func (p *Provider) CreateZone(ctx context.Context, z ispctl.Zone, ifNotExists bo
 			if _, err := m.Zone(string(z.Name)); err == nil {
 				return nil, exists("zone", string(z.Name), ifNotExists)
 			}
-			return []string{fmt.Sprintf("+ zone %s %s", z.Name, z.Prefix)}, tx.PutZone(z)
+			if err := tx.PutZone(z); err != nil {
+				return nil, err
+			}
+			said := []string{fmt.Sprintf("+ zone %s %s", z.Name, z.Prefix)}
+			more, err := giveLegs(tx)
+			return append(said, more...), err
 		})
 }
 

@@ -7,6 +7,21 @@ import (
 	"ispctl"
 )
 
+// LegFor is the leg a zone is given: as long as the zone itself, so that every
+// guest has an address there, but no more than a quarter of the admin network,
+// and where that is not free the largest part that is.
+func LegFor(m *ispctl.Model, z ispctl.Zone) (netip.Prefix, error) {
+	const share, smallest = 2, 28
+	first := max(z.Prefix.Bits(), m.Admin.Prefix.Bits()+share)
+	leg, err := NextLeg(m, min(first, 30))
+	for bits := first + 1; err != nil && bits <= smallest; bits++ {
+		if smaller, none := NextLeg(m, bits); none == nil {
+			return smaller, nil
+		}
+	}
+	return leg, err
+}
+
 // NextLeg is the lowest part of the admin network with that length that is no
 // other zone's. Zones that go give theirs back.
 func NextLeg(m *ispctl.Model, bits int) (netip.Prefix, error) {

@@ -23,6 +23,7 @@ func (a *app) initCmd() *cobra.Command {
 	var hypervisor, address, gateway, address6, gateway6, kind string
 	var uplink ispctl.Uplink
 	var services []string
+	var admin adminFlags
 	var o operations.Options
 	c := &cobra.Command{
 		Use:   "init",
@@ -51,13 +52,17 @@ func (a *app) initCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			d := operations.Declaration{Uplink: uplink, Services: listed}
+			if d.Admin, err = admin.spec(c); err != nil {
+				return err
+			}
 			if os.Geteuid() != 0 {
 				return &ispctl.Error{Kind: ispctl.Permission, Object: "init", Cause: "changes the host", Next: "run it as root"}
 			}
 			if err := a.enter(inst); err != nil {
 				return err
 			}
-			return a.runInit(c, inst, uplink, listed, o)
+			return a.runInit(c, inst, d, o)
 		},
 	}
 	f := c.Flags()
@@ -71,6 +76,7 @@ func (a *app) initCmd() *cobra.Command {
 	f.StringVar(&address6, "address6", "", "the same for IPv6")
 	f.StringVar(&gateway6, "gateway6", "", "the provider's IPv6 router; without it, it is learnt by router advertisements")
 	f.StringSliceVar(&services, "host-service", []string{"22/tcp"}, "what the host itself answers on the uplink, as 22/tcp; may be given again")
+	admin.register(c)
 	wallFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("hypervisor", cobra.FixedCompletions([]string{"embed", "system", "test:///default"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -122,20 +128,23 @@ func parseUplink6(u *ispctl.Uplink, address, gateway string) error {
 }
 
 // runInit does the work, inside the installation's namespace.
-func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, uplink ispctl.Uplink, services []ispctl.Service, o operations.Options) error {
-	if uplink.Configured() {
-		routes, err := route.Open()
-		if err != nil {
-			return err
-		}
-		defer routes.Close()
-		done, err := routes.SetUp(uplink)
+func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, d operations.Declaration, o operations.Options) error {
+	routes, err := route.Open()
+	if err != nil {
+		return err
+	}
+	defer routes.Close()
+	if d.Uplink.Configured() {
+		done, err := routes.SetUp(d.Uplink)
 		if len(done) > 0 {
 			fmt.Fprintln(a.streams.Err, strings.Join(done, "\n"))
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if d.Admin.Avoid, err = routes.Destinations(); err != nil {
+		return err
 	}
 	if err := config.Save(a.paths(), inst); err != nil {
 		return err
@@ -144,7 +153,7 @@ func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, uplink ispctl.
 	if err != nil {
 		return err
 	}
-	r, err := p.DeclareHost(c.Context(), uplink, services, o)
+	r, err := p.DeclareHost(c.Context(), d, o)
 	if err := a.report(r, o, err); err != nil {
 		return err
 	}

@@ -83,6 +83,7 @@ func (a *app) vmCreate() *cobra.Command {
 	c.Flags().StringVar(&spec.Plan, "plan", "", "how large it is")
 	c.Flags().StringVar(&address, "address", "", "its address in the zone; without it the lowest free one")
 	c.Flags().StringVar(&address6, "address6", "", "its IPv6 address, where the zone has an IPv6 prefix; without it the lowest free one")
+	c.Flags().BoolVar(&spec.NoAdmin, "no-admin", false, "no interface on the admin leg of its zone")
 	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys that may log in; may be given again")
 	c.Flags().BoolVar(&wait, "wait", false, "wait until its SSH server answers")
 	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait")

@@ -15,6 +15,7 @@ var zoneListing = listing[operations.ZoneView]{
 		{"PREFIX6", true, func(z operations.ZoneView) string { return z.Prefix6 }},
 		{"GATEWAY", true, func(z operations.ZoneView) string { return z.Gateway }},
 		{"BRIDGE", true, func(z operations.ZoneView) string { return z.Bridge }},
+		{"LEG", true, func(z operations.ZoneView) string { return z.Leg }},
 		{"VLAN", true, func(z operations.ZoneView) string { return number(z.VLAN) }},
 		{"EGRESS", false, func(z operations.ZoneView) string { return strconv.FormatBool(z.Egress) }},
 		{"ISOLATED", true, func(z operations.ZoneView) string { return strconv.FormatBool(z.Isolated) }},

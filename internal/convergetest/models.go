@@ -43,6 +43,9 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	guests.Zones[0].DNS, guests.Zones[1].DNS = true, true
 	guests.VMs = []ispctl.VM{Guest(inst, 1, "web1", "dmz", "10.10.0.2"), Guest(inst, 2, "mail1", "mail", "10.20.0.2")}
 	guests.VMs[0].NICs[0].Addr6 = netip.MustParseAddr("2001:db8:10::2")
+	guests.Admin = ispctl.AdminNet{Prefix: netip.MustParsePrefix("10.255.0.0/16"), Links: []string{"adm0"}, Services: []ispctl.Service{{Port: 123, Proto: ispctl.UDP}}}
+	guests.Zones[0].Leg, guests.Zones[1].Leg = netip.MustParsePrefix("10.255.0.0/24"), netip.MustParsePrefix("10.255.1.0/24")
+	guests.VMs[0].NICs = append(guests.VMs[0].NICs, legNIC(inst, 1, "dmz", "10.255.0.2"))
 	guests.Forwards = []ispctl.Forward{
 		{Listen: listen("[2001:db8:10::2]:443/tcp"), VM: "web1", Port: 443},
 		{Listen: listen("203.0.113.10:2222/tcp"), VM: "web1", Port: 22},
@@ -71,6 +74,9 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	moved.NICs[0].Addr6, stopped.NICs[0].Addr6 = netip.MustParseAddr("2001:db8:30::9"), netip.MustParseAddr("2001:db8::d:0:0:3")
 	gone := Guest(inst, 2, "mail1", "mail", "10.20.0.2")
 	gone.Wanted = ispctl.Absent
+	changed.Admin = ispctl.AdminNet{Prefix: netip.MustParsePrefix("10.254.0.0/16"), Links: []string{"wg0"}}
+	changed.Zones[0].Leg, changed.Zones[1].Leg = netip.MustParsePrefix("10.254.7.0/24"), netip.MustParsePrefix("10.254.64.0/18")
+	stopped.NICs = append(stopped.NICs, legNIC(inst, 3, "dmz", "10.254.7.9"))
 	changed.VMs = []ispctl.VM{moved, stopped, gone}
 	changed.Forwards = []ispctl.Forward{
 		{Listen: listen("203.0.113.11:25/tcp"), VM: "web1", Port: 2525},
@@ -99,6 +105,14 @@ func Guest(inst ispctl.Installation, id int64, name, zone, addr string) ispctl.V
 			Zone: ispctl.Name(zone), MAC: fmt.Sprintf("02:00:00:00:%02x:%02x", id/256, id%256),
 			Tap: inst.Tap(id, 0), Addr: netip.MustParseAddr(addr),
 		}},
+	}
+}
+
+// legNIC is a VM's second NIC, on the leg of its zone.
+func legNIC(inst ispctl.Installation, id int64, zone, addr string) ispctl.NIC {
+	return ispctl.NIC{
+		Index: 1, Role: ispctl.AdminNIC, Zone: ispctl.Name(zone), MAC: fmt.Sprintf("02:00:00:01:%02x:%02x", id/256, id%256),
+		Tap: inst.Tap(id, 1), Addr: netip.MustParseAddr(addr),
 	}
 }
 

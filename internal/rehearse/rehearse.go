@@ -106,22 +106,30 @@ func (s Stage) wire(m *ispctl.Model, client, server netip.Addr) error {
 		return fmt.Errorf("make %s: %w", m.Uplink.Interface, err)
 	}
 	for _, z := range m.Zones {
-		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: m.Installation.Bridge(z.Name)}}
-		if err := s.Host.Links.LinkAdd(bridge); err != nil {
-			return fmt.Errorf("make %s: %w", bridge.Name, err)
-		}
 		gateways := []netip.Prefix{z.GatewayPrefix()}
 		if z.Prefix6.IsValid() {
 			gateways = append(gateways, netip.PrefixFrom(z.Gateway6(), z.Prefix6.Bits()))
 		}
-		if err := s.Host.Up(bridge.Name, gateways...); err != nil {
+		if err := s.bridge(m.Installation.Bridge(z.Name), gateways...); err != nil {
 			return err
+		}
+		if leg := m.LegBridge(z); leg != "" {
+			if err := s.bridge(leg, netip.PrefixFrom(z.LegGateway(), z.Leg.Bits())); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.Join(
 		s.Host.Up(m.Uplink.Interface, single(server)), s.Internet.Up(InternetLink, single(client)),
 		s.Host.Route(m.Uplink.Interface, server, netip.Addr{}), s.Internet.Route(InternetLink, client, netip.Addr{}),
 	)
+}
+
+func (s Stage) bridge(name string, addrs ...netip.Prefix) error {
+	if err := s.Host.Links.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	return s.Host.Up(name, addrs...)
 }
 
 // forwarding makes the calling thread's namespace a router, as the host is.

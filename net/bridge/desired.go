@@ -41,7 +41,8 @@ type Link struct {
 	Up        bool
 }
 
-// Desired is a bridge per zone and a tap per NIC, all up.
+// Desired is a bridge per zone, one for its admin leg, and a tap per NIC, all
+// up. The guests of a leg never see each other.
 func Desired(m *ispctl.Model) (State, error) {
 	s := State{}
 	zones := map[ispctl.Name]ispctl.Zone{}
@@ -58,22 +59,35 @@ func Desired(m *ispctl.Model) (State, error) {
 			slices.SortFunc(bridge.Addresses, netip.Prefix.Compare)
 		}
 		s[name] = bridge
+		if leg := m.LegBridge(z); leg != "" {
+			s[leg] = Link{
+				Name: leg, Kind: Bridge, Alias: legAlias + "zone " + string(z.Name), MAC: ispctl.BridgeMAC(leg), MTU: ispctl.DefaultMTU,
+				Addresses: []netip.Prefix{netip.PrefixFrom(z.LegGateway(), z.Leg.Bits())}, Hardened: true, Up: true,
+			}
+		}
 	}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
-			s[nic.Tap] = Link{
+			tap := Link{
 				Name: nic.Tap, Kind: Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index),
 				Master: m.Installation.Bridge(nic.Zone), Isolated: zones[nic.Zone].Isolated, MTU: zones[nic.Zone].LinkMTU(), Hardened: true, Up: true,
 			}
+			if nic.Role == ispctl.AdminNIC {
+				tap.Master, tap.Isolated, tap.MTU = m.LegBridge(zones[nic.Zone]), true, ispctl.DefaultMTU
+			}
+			s[nic.Tap] = tap
 		}
 	}
 	return s, nil
 }
 
+// legAlias begins the alias of a leg's bridge.
+const legAlias = "admin leg of "
+
 // object is what the link is for, as the model names it: "zone dmz", "vm web1".
 func (l Link) object() string {
 	object, _, _ := strings.Cut(l.Alias, " nic ")
-	return object
+	return strings.TrimPrefix(object, legAlias)
 }
 
 // Object is what the link of the change is for, see [converge.Owned].

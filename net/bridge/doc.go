@@ -1,5 +1,5 @@
 // Package bridge is the layer of links: a bridge per zone with the host's
-// gateway address on it, and a tap per NIC of a VM, made by us, named and
+// gateway address on it, another for the zone's leg of the admin network, and a tap per NIC of a VM, made by us, named and
 // enslaved before the hypervisor hears of it. So the network never waits for
 // libvirt, and libvirt adds neither firewall nor shaping of its own.
 //

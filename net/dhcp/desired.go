@@ -99,8 +99,8 @@ func hostsOf(m *ispctl.Model, z ispctl.Zone) ([]Host, error) {
 	var hosts []Host
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
-			if nic.Zone != z.Name {
-				continue
+			if nic.Zone != z.Name || nic.Role != ispctl.ZoneNIC {
+				continue // nothing is served on a leg
 			}
 			name, err := ispctl.ParseName("vm", string(vm.Name))
 			if err != nil {

@@ -86,6 +86,11 @@ func bogons6Of(m *ispctl.Model) []netip.Prefix {
 			all = append(all, z.Prefix6)
 		}
 	}
+	for _, z := range m.Zones {
+		if z.Leg.IsValid() && !slices.ContainsFunc(all, z.Leg.Overlaps) {
+			all = append(all, z.Leg)
+		}
+	}
 	return all
 }
 

@@ -12,13 +12,15 @@ const Layer = "firewall"
 
 // The sets of the table.
 const (
-	zoneLinks = "zones"    // bridges of zones
-	egress    = "egress"   // bridges of zones whose guests may open connections to the Internet
-	zones6    = "zones6"   // bridges of zones with IPv6
-	egress6   = "egress6"  // bridges of zones whose guests may do so by IPv6
-	opened6   = "opened6"  // (address . proto . port) of guests that the Internet reaches by IPv6
-	uplinks   = "uplinks"  // interfaces to the provider
-	services  = "services" // what the host answers on the uplink
+	zoneLinks = "zones"     // bridges of zones
+	egress    = "egress"    // bridges of zones whose guests may open connections to the Internet
+	zones6    = "zones6"    // bridges of zones with IPv6
+	egress6   = "egress6"   // bridges of zones whose guests may do so by IPv6
+	opened6   = "opened6"   // (address . proto . port) of guests that the Internet reaches by IPv6
+	uplinks   = "uplinks"   // interfaces to the provider
+	services  = "services"  // what the host answers on the uplink
+	legs      = "legs"      // bridges of admin legs
+	operators = "operators" // interfaces that operators come in by
 )
 
 // filterPriority is "filter" in nft(8).
@@ -41,6 +43,8 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 func walls(m *ispctl.Model) nft.Table {
 	t := nft.NewTable(nft.Inet, m.Installation.Table(Layer), append([]nft.Set{
 		{Name: zoneLinks, Key: []nft.Type{nft.TypeIfname}},
+		{Name: legs, Key: []nft.Type{nft.TypeIfname}},
+		{Name: operators, Key: []nft.Type{nft.TypeIfname}},
 		{Name: egress, Key: []nft.Type{nft.TypeIfname}},
 		{Name: zones6, Key: []nft.Type{nft.TypeIfname}},
 		{Name: egress6, Key: []nft.Type{nft.TypeIfname}},
@@ -55,6 +59,7 @@ func walls(m *ispctl.Model) nft.Table {
 	addPolicies(t, m)
 	addBogons(t, m)
 	addZoneServices(t, m)
+	addLegs(t, m)
 	for _, z := range m.Zones {
 		bridge := nft.Elem{Key: nft.Join(nft.Ifname(m.Installation.Bridge(z.Name)))}
 		t.Add(zoneLinks, bridge)
@@ -100,6 +105,7 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("neither end is ours: not for us to judge", nft.NotIIF(ours), nft.NotOIF(ours), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
+				nft.NewRule("operator to a guest, by its leg", nft.FromIPv4(), nft.IIFIn(operators), nft.OIFIn(legs), nft.Accept()),
 				nft.NewRule("zone with egress to the Internet", nft.FromIPv4(), nft.IIFIn(egress), nft.OIFIn(uplinks), nft.Accept()),
 				nft.NewRule("the same by IPv6", nft.FromIPv6(), nft.IIFIn(egress6), nft.OIFIn(uplinks), nft.Accept()),
 				nft.NewRule("IPv6 forward from the Internet", nft.FromIPv6(), nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.In(opened6, nft.IP6Dest, nft.L4, nft.DestPort), nft.Accept()),
@@ -107,7 +113,7 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("forward from the Internet", nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
 				nft.NewRule("forward from a zone that may go out", nft.IIFIn(egress), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
 			}, policyRules(false), []nft.Rule{
-				nft.NewRule("closed: zone to zone, unknown links, all else", nft.Count(), nft.Drop()),
+				nft.NewRule("closed: zone to zone, whatever guests start on a leg, unknown links, all else", nft.Count(), nft.Drop()),
 			}),
 		},
 		{

@@ -29,6 +29,9 @@
 // the link-local one made of the MAC (EUI-64; a guest has to be told not to
 // make another). Without one, nothing of IPv6 passes.
 //
+// A NIC on an admin leg passes TCP, UDP and ICMP to its leg's gateway, which is
+// how it sees everybody who comes to it there, and ARP with it; nothing else.
+//
 // What does not, beside everything forged: VLAN tags (priority tags too), every
 // other Ethernet type and every length, groups and broadcasts, IPv4 options,
 // IPv6 extension headers, transports that guests have no use for, and what only

@@ -46,7 +46,7 @@ const (
 func judge(ours string) []nft.Rule {
 	return slices.Concat(
 		[]nft.Rule{rule("came by no link of ours: not for us to judge", nft.NotIIF(ours), nft.Accept())},
-		allowIPv4(), allowARP(), allowIPv6(), condemnations(),
+		allowIPv4(), allowARP(), allowIPv6(), allowLegs(), condemnations(),
 	)
 }
 
@@ -81,19 +81,14 @@ func mac(s string) nft.Field {
 // probe whether its own address is taken (RFC 5227, 2.1.1). Announcing its own
 // address is asking for it.
 func allowARP() []nft.Rule {
-	speak := []nft.Stmt{
-		etherType(etherARP),
-		nft.ARPHardware.Is(nft.Short(1)), nft.ARPProtocol.Is(nft.Short(etherIPv4)),
-		nft.ARPHardLength.Is(nft.Byte(6)), nft.ARPProtLength.Is(nft.Byte(4)),
-	}
-	own := slices.Concat(speak, []nft.Stmt{
+	own := slices.Concat(plainARP(), []nft.Stmt{
 		nft.ARPOperation.Between(nft.Short(1), nft.Short(2)), // asks or answers
 		ownMAC(),
 		nft.In(addresses4, nft.InLink, nft.ARPSenderMAC, nft.ARPSenderIP),
 		// Nobody has this address, and what is cut off before it is no ARP.
 		nft.ARPTargetIP.Not(nft.Field{0, 0, 0, 0}),
 	})
-	probe := slices.Concat(speak, []nft.Stmt{
+	probe := slices.Concat(plainARP(), []nft.Stmt{
 		nft.ARPOperation.Is(nft.Short(1)),
 		ownMAC(),
 		nft.ARPSenderIP.Is(nft.Field{0, 0, 0, 0}),
@@ -103,5 +98,14 @@ func allowARP() []nft.Rule {
 		rule("ARP as itself, to one", own, toOne(), nft.Accept()),
 		rule("ARP as itself, to all", own, toAll(), nft.Accept()),
 		rule("ARP probe for its own address", probe, toAll(), nft.Accept()),
+	}
+}
+
+// plainARP matches ARP of IPv4 over Ethernet.
+func plainARP() []nft.Stmt {
+	return []nft.Stmt{
+		etherType(etherARP),
+		nft.ARPHardware.Is(nft.Short(1)), nft.ARPProtocol.Is(nft.Short(etherIPv4)),
+		nft.ARPHardLength.Is(nft.Byte(6)), nft.ARPProtLength.Is(nft.Byte(4)),
 	}
 }

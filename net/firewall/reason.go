@@ -25,6 +25,7 @@ var reasons = []Reason{
 	router6:    "router",      // IPv6 router advertisements and redirects
 	badIPv6:    "ipv6",        // any other IPv6: from a NIC without it, hidden behind headers, ...
 	badType:    "ethertype",   // any other Ethernet type, 802.3 lengths included
+	offLeg:     "leg",         // on an admin leg, to another than its gateway
 }
 
 // The numbers. None is not one: an unmarked packet is marked 0.
@@ -45,6 +46,7 @@ const (
 	router6
 	badIPv6
 	badType
+	offLeg
 )
 
 // Marks of condemned frames. The upper three bytes are ours alone; no packet
@@ -82,6 +84,7 @@ func condemnations() []nft.Rule {
 		rule("forged Ethernet source", nft.NotIn(macs, nft.InLink, nft.EtherSource), condemn(forgedMAC)),
 		rule("ARP for somebody else", etherType(etherARP), condemn(badARP)),
 
+		legCondemnation(),
 		rule("forged IPv4 source", etherType(etherIPv4), nft.NotIn(addresses4, nft.InLink, nft.EtherSource, nft.IPSource), condemn(forgedAddr)),
 		rule("IGMP that is no report", etherType(etherIPv4), l4(protoIGMP), condemn(badIGMP)),
 		rule("IPv4 to a group or to all", etherType(etherIPv4), toMany(), condemn(group)),

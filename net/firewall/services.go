@@ -8,7 +8,8 @@ import (
 )
 
 // zoneServices is what the host answers to a zone's guests: at its address
-// there, and what they ask for that address itself before they have one.
+// there or on the leg, and what they ask for an address itself before they have
+// one.
 const zoneServices = "zone_services"
 
 // zoneServices6 is the same for IPv6.
@@ -36,7 +37,7 @@ func zoneServiceRules() []nft.Rule {
 		return nft.NewRule("neighbour discovery in a zone with IPv6", nft.IIFIn(zones6), nft.FromIPv6(), nft.ICMPv6(name, number), nft.Accept())
 	}
 	return []nft.Rule{
-		nft.NewRule("DHCP and DNS of the zone", nft.FromIPv4(),
+		nft.NewRule("service of the host in the zone, or on its leg", nft.FromIPv4(),
 			nft.In(zoneServices, nft.InLink, nft.IPDest, nft.L4, nft.DestPort), nft.Accept()),
 		nft.NewRule("DHCP and DNS of the zone by IPv6", nft.FromIPv6(),
 			nft.In(zoneServices6, nft.InLink, nft.IP6Dest, nft.L4, nft.DestPort), nft.Accept()),

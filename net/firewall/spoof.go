@@ -39,7 +39,7 @@ const (
 func spoofing(m *ispctl.Model) (nft.Table, error) {
 	tap := nft.TypeIfname
 	ours := m.Installation.LinkPattern()
-	t := nft.NewTable(nft.Bridge, m.Installation.Table(Layer), []nft.Set{
+	t := nft.NewTable(nft.Bridge, m.Installation.Table(Layer), append([]nft.Set{
 		{Name: taps, Key: []nft.Type{tap}},
 		{Name: macs, Key: []nft.Type{tap, nft.TypeEther}},
 		{Name: addresses4, Key: []nft.Type{tap, nft.TypeEther, nft.TypeIPv4}},
@@ -52,7 +52,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 		{Name: errands6, Key: []nft.Type{nft.TypeICMPv6}},
 		{Name: dhcpServers, Key: []nft.Type{nft.TypeService}},
 		{Name: dhcpClients, Key: []nft.Type{nft.TypeService}},
-	}, []nft.Chain{
+	}, legSets()...), []nft.Chain{
 		{
 			Name: "judge", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: judgePriority},
 			Rules: judge(ours),
@@ -91,9 +91,13 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 	for _, port := range []uint16{dhcpClient, dhcpv6Client} {
 		t.Add(dhcpClients, element(nft.Service(port)))
 	}
+	zones := map[ispctl.Name]ispctl.Zone{}
+	for _, z := range m.Zones {
+		zones[z.Name] = z
+	}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
-			if err := addNIC(t, nic); err != nil {
+			if err := addNIC(t, nic, zones[nic.Zone]); err != nil {
 				return nft.Table{}, ispctl.Invalid("vm", string(vm.Name), "nic %d: %v", nic.Index, err)
 			}
 		}
@@ -102,7 +106,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 }
 
 // addNIC lets a NIC speak as itself.
-func addNIC(t nft.Table, nic ispctl.NIC) error {
+func addNIC(t nft.Table, nic ispctl.NIC, z ispctl.Zone) error {
 	hw, err := net.ParseMAC(nic.MAC)
 	if err != nil {
 		return err
@@ -110,6 +114,13 @@ func addNIC(t nft.Table, nic ispctl.NIC) error {
 	tap, mac := nft.Ifname(nic.Tap), nft.MAC(hw)
 	t.Add(taps, element(tap))
 	t.Add(macs, element(tap, mac))
+	if nic.Role == ispctl.AdminNIC {
+		if !z.Leg.IsValid() {
+			return ispctl.Invalid("zone", string(nic.Zone), "has no admin leg")
+		}
+		addLegNIC(t, nic, tap, mac, z)
+		return nil
+	}
 	for _, a := range []netip.Addr{nic.Addr, nic.Addr6} {
 		switch {
 		case a.Is4():

@@ -180,6 +180,16 @@ func SNATBySource(set string) Stmt {
 	}}
 }
 
+// SNATByDest changes the source address to what a map of (address : address)
+// says of the destination.
+func SNATByDest(set string) Stmt {
+	return Stmt{"snat ip to ip daddr map @" + set, []expr.Any{
+		destAddr(reg1),
+		&expr.Lookup{SourceRegister: reg1, DestRegister: reg1, IsDestRegSet: true, SetName: set},
+		&expr.NAT{Type: expr.NATTypeSourceNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: reg1},
+	}}
+}
+
 // IIFNotIn matches when the incoming interface is not in a set of names.
 func IIFNotIn(set string) Stmt {
 	return Stmt{"iifname != @" + set, []expr.Any{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -90,19 +91,32 @@ func (k *Kernel) hasDefault(of netip.Addr) (bool, error) {
 	if of.Is6() {
 		family = netlink.FAMILY_V6
 	}
+	all, err := k.mainTable(family)
+	return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Bits() == 0 }), err
+}
+
+// Destinations are the IPv4 prefixes that the host has routes to, but for the
+// default.
+func (k *Kernel) Destinations() ([]netip.Prefix, error) {
+	all, err := k.mainTable(netlink.FAMILY_V4)
+	return slices.DeleteFunc(all, func(p netip.Prefix) bool { return p.Bits() == 0 }), err
+}
+
+func (k *Kernel) mainTable(family int) ([]netip.Prefix, error) {
 	routes, err := k.nl.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
 	if err != nil {
-		return false, fmt.Errorf("list routes: %w", err)
+		return nil, fmt.Errorf("list routes: %w", err)
 	}
-	for _, r := range routes {
-		if r.Dst == nil {
-			return true, nil
-		}
-		if ones, _ := r.Dst.Mask.Size(); ones == 0 {
-			return true, nil
+	all := make([]netip.Prefix, len(routes))
+	for i, r := range routes {
+		all[i] = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if r.Dst != nil {
+			ones, _ := r.Dst.Mask.Size()
+			addr, _ := netip.AddrFromSlice(r.Dst.IP.To4())
+			all[i] = netip.PrefixFrom(addr, ones)
 		}
 	}
-	return false, nil
+	return all, nil
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

@@ -30,12 +30,21 @@ type Document struct {
 	Uplink       *ispctl.Uplink
 	UplinkAt     At
 	HostServices *[]ispctl.Service
+	Admin        *Admin
 	Addresses    []Address
 	Zones        []Zone
 	Plans        []Plan
 	VMs          []VM
 	Forwards     []Forward
 	Policies     []Policy
+}
+
+// Admin is the admin network. What is nil is not mentioned.
+type Admin struct {
+	At
+	Prefix   *netip.Prefix // invalid: there is to be none
+	Links    *[]string
+	Services *[]ispctl.Service
 }
 
 // Address is an external address.
@@ -68,6 +77,7 @@ type VM struct {
 	Address  netip.Addr    // invalid: not mentioned
 	Address6 netip.Addr    // the same
 	State    ispctl.Wanted // empty: not mentioned
+	Admin    *bool         // whether it has a NIC on its zone's admin leg; nil: not mentioned
 }
 
 // Forward is a forward.

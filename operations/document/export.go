@@ -14,6 +14,7 @@ type (
 		Version   int          `yaml:"version"`
 		Uplink    *outUplink   `yaml:"uplink,omitempty"`
 		Host      *outHost     `yaml:"host,omitempty"`
+		Admin     *outAdmin    `yaml:"admin,omitempty"`
 		Addresses []string     `yaml:"addresses,omitempty"`
 		Zones     []outZone    `yaml:"zones,omitempty"`
 		Plans     []outPlan    `yaml:"plans,omitempty"`
@@ -31,6 +32,11 @@ type (
 	}
 	outHost struct {
 		Services []string `yaml:"services"`
+	}
+	outAdmin struct {
+		Prefix   string   `yaml:"prefix"`
+		Links    []string `yaml:"links,omitempty"`
+		Services []string `yaml:"services,omitempty"`
 	}
 	outZone struct {
 		Name     string `yaml:"name"`
@@ -58,6 +64,7 @@ type (
 		Address  string   `yaml:"address,omitempty"`
 		Address6 string   `yaml:"address6,omitempty"`
 		State    string   `yaml:"state"`
+		Admin    *bool    `yaml:"admin,omitempty"`
 		SSHKeys  []string `yaml:"ssh_keys"`
 	}
 	outPolicy struct {
@@ -94,6 +101,12 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	for _, s := range m.HostServices {
 		out.Host.Services = append(out.Host.Services, s.String())
 	}
+	if m.Admin.Configured() {
+		out.Admin = &outAdmin{Prefix: m.Admin.Prefix.String(), Links: m.Admin.Links}
+		for _, s := range m.Admin.Services {
+			out.Admin.Services = append(out.Admin.Services, s.String())
+		}
+	}
 	for _, a := range m.Addresses {
 		out.Addresses = append(out.Addresses, a.Addr.String())
 	}
@@ -120,6 +133,9 @@ func Export(m *ispctl.Model) ([]byte, error) {
 			if six := vm.NICs[0].Addr6; six.IsValid() {
 				one.Address6 = six.String()
 			}
+		}
+		if m.Admin.Configured() && len(vm.AdminNICs()) == 0 {
+			one.Admin = new(bool)
 		}
 		out.VMs = append(out.VMs, one)
 	}

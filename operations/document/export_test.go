@@ -56,6 +56,15 @@ func asModel(d *document.Document) *ispctl.Model {
 	if d.HostServices != nil && len(*d.HostServices) > 0 {
 		m.HostServices = *d.HostServices
 	}
+	if a := d.Admin; a != nil {
+		m.Admin.Prefix = *a.Prefix
+		if a.Links != nil {
+			m.Admin.Links = *a.Links
+		}
+		if a.Services != nil {
+			m.Admin.Services = *a.Services
+		}
+	}
 	for _, a := range d.Addresses {
 		m.Addresses = append(m.Addresses, ispctl.Address{Addr: a.Addr})
 	}
@@ -72,6 +81,9 @@ func asModel(d *document.Document) *ispctl.Model {
 		}
 		if vm.Address.IsValid() {
 			one.NICs = []ispctl.NIC{{Addr: vm.Address}}
+		}
+		if d.Admin != nil && vm.Admin == nil {
+			one.NICs = append(one.NICs, ispctl.NIC{Role: ispctl.AdminNIC})
 		}
 		m.VMs = append(m.VMs, one)
 	}
@@ -110,6 +122,15 @@ func drawModel(t *rapid.T) *ispctl.Model {
 	for range rapid.IntRange(0, 3).Draw(t, "services") {
 		m.HostServices = append(m.HostServices, ispctl.Service{Port: port.Draw(t, "port"), Proto: proto.Draw(t, "proto")})
 	}
+	if rapid.Bool().Draw(t, "admin") {
+		m.Admin.Prefix = netip.MustParsePrefix("10.255.0.0/16")
+		for range rapid.IntRange(0, 2).Draw(t, "links") {
+			m.Admin.Links = append(m.Admin.Links, rapid.StringMatching(`[a-z0-9.~!#&%@-]{3,15}`).Draw(t, "link"))
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "admin services") {
+			m.Admin.Services = append(m.Admin.Services, ispctl.Service{Port: port.Draw(t, "admin port"), Proto: proto.Draw(t, "admin proto")})
+		}
+	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "addresses") {
 		m.Addresses = append(m.Addresses, ispctl.Address{Addr: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})})
 	}
@@ -146,6 +167,9 @@ func drawModel(t *rapid.T) *ispctl.Model {
 		}
 		if rapid.Bool().Draw(t, "with address") {
 			vm.NICs = []ispctl.NIC{{Addr: drawAddr(t, "address")}}
+			if m.Admin.Configured() && rapid.Bool().Draw(t, "on a leg") {
+				vm.NICs = append(vm.NICs, ispctl.NIC{Role: ispctl.AdminNIC})
+			}
 		}
 		m.VMs = append(m.VMs, vm)
 	}

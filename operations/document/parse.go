@@ -34,6 +34,7 @@ func Parse(file string, data []byte) (*Document, error) {
 		},
 		"uplink": func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n), at(n) },
 		"host":   func(n *yaml.Node) { doc.HostServices = p.host(n) },
+		"admin":  func(n *yaml.Node) { doc.Admin = p.admin(n) },
 		"addresses": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Addresses = append(doc.Addresses, Address{at(n), p.addr(n)}) })
 		},
@@ -73,15 +74,47 @@ func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
 }
 
 func (p *parser) host(n *yaml.Node) *[]ispctl.Service {
-	services := []ispctl.Service{}
+	var services *[]ispctl.Service
 	p.mapping(n, fields{
-		"services": func(n *yaml.Node) {
-			p.each(n, func(n *yaml.Node) {
-				services = append(services, scalar(p, n, ispctl.ParseService))
-			})
-		},
+		"services": func(n *yaml.Node) { services = p.services(n) },
 	}, "services")
+	return services
+}
+
+func (p *parser) services(n *yaml.Node) *[]ispctl.Service {
+	services := []ispctl.Service{}
+	p.each(n, func(n *yaml.Node) {
+		services = append(services, scalar(p, n, ispctl.ParseService))
+	})
 	return &services
+}
+
+// noPrefix is the word for an admin network that there is not.
+const noPrefix = "none"
+
+func (p *parser) admin(n *yaml.Node) *Admin {
+	a := &Admin{At: at(n)}
+	p.mapping(n, fields{
+		"prefix": func(n *yaml.Node) {
+			prefix := netip.Prefix{}
+			if n.Value != noPrefix {
+				prefix = p.prefix(n)
+				if prefix.IsValid() {
+					p.check(n, ispctl.AdminNet{Prefix: prefix}.Validate())
+				}
+			}
+			a.Prefix = &prefix
+		},
+		"links": func(n *yaml.Node) {
+			links := []string{}
+			p.each(n, func(n *yaml.Node) {
+				links = append(links, scalar(p, n, func(s string) (string, error) { return s, ispctl.ValidateInterface(s) }))
+			})
+			a.Links = &links
+		},
+		"services": func(n *yaml.Node) { a.Services = p.services(n) },
+	})
+	return a
 }
 
 func (p *parser) zone(n *yaml.Node) Zone {
@@ -142,6 +175,7 @@ func (p *parser) vm(n *yaml.Node) VM {
 				return "", fmt.Errorf("state %q is not running or stopped", s)
 			})
 		},
+		"admin": func(n *yaml.Node) { b := p.boolean(n); vm.Admin = &b },
 		"ssh_keys": func(n *yaml.Node) {
 			keys := []string{}
 			p.each(n, func(n *yaml.Node) {

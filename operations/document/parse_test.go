@@ -122,7 +122,7 @@ func TestParseTakes(t *testing.T) {
 }
 
 const (
-	topKeys  = "addresses, forwards, host, plans, policies, uplink, version, vms, zones"
+	topKeys  = "addresses, admin, forwards, host, plans, policies, uplink, version, vms, zones"
 	zoneKeys = "dhcp, dns, egress, isolated, mtu, name, prefix, prefix6, snat, vlan"
 	dnsLabel = "; use a DNS label: a letter, then letters, digits and hyphens, at most 63 bytes, lower case"
 )
@@ -201,6 +201,12 @@ func TestParseRefuses(t *testing.T) {
 2:28: "fe80::1%eth0" is no IP address
 2:42: "203.0.113.1/24" is no IP address
 2:58: want a value`},
+		{"admin network", "version: 1\nadmin: {prefix: all, links: [wg0, 'a/b'], services: [x], colour: red}\n", `2:17: "all" is not ADDRESS/LENGTH
+2:35: interface "a/b": the name has a character no interface should have
+2:54: service "x": is not PORT/tcp or PORT/udp
+2:58: unknown key "colour"; have: links, prefix, services`},
+		{"admin network by itself", "version: 1\nadmin: {prefix: 203.0.113.0/24}\n", `2:17: admin network "203.0.113.0/24": is public; take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10`},
+		{"VM on a leg, perhaps", "version: 1\nvms: [{name: a, template: t, zone: z, plan: p, admin: 1}]\n", `2:55: "1" is not true or false`},
 		{"zone", "version: 1\nzones:\n- {name: Web, prefix: nonsense, vlan: 0x10, snat: y, egress: yes}\n", `3:10: zone "Web": the name does not start with a lower-case letter` + dnsLabel + `
 3:23: "nonsense" is not ADDRESS/LENGTH
 3:39: "0x10" is no whole number
