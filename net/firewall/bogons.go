@@ -52,6 +52,9 @@ func uplinkBogons(m *ispctl.Model) []netip.Prefix {
 		if m.SourceOf(z).IsValid() && !slices.ContainsFunc(all, z.Prefix.Overlaps) {
 			all = append(all, z.Prefix)
 		}
+		if z.Leg.IsValid() && !slices.ContainsFunc(all, z.Leg.Overlaps) {
+			all = append(all, z.Leg)
+		}
 	}
 	return all
 }
@@ -84,11 +87,6 @@ func bogons6Of(m *ispctl.Model) []netip.Prefix {
 	for _, z := range m.Zones {
 		if z.Prefix6.IsValid() && !z.Global6() && !slices.ContainsFunc(all, z.Prefix6.Overlaps) {
 			all = append(all, z.Prefix6)
-		}
-	}
-	for _, z := range m.Zones {
-		if z.Leg.IsValid() && !slices.ContainsFunc(all, z.Leg.Overlaps) {
-			all = append(all, z.Leg)
 		}
 	}
 	return all
