@@ -55,7 +55,7 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: bogons6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		{Name: insiders6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		zoneServiceSet(), zoneServiceSet6(),
-	}, policySets()...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
+	}, append(policySets(), limitSets()...)...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
 	addPolicies(t, m)
 	addBogons(t, m)
 	addZoneServices(t, m)
@@ -105,6 +105,7 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("neither end is ours: not for us to judge", nft.NotIIF(ours), nft.NotOIF(ours), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
+			}, guestLimitRules(), floodRules(), []nft.Rule{
 				nft.NewRule("operator to a guest, by its leg", nft.FromIPv4(), nft.IIFIn(operators), nft.OIFIn(legs), nft.Accept()),
 				nft.NewRule("zone with egress to the Internet", nft.FromIPv4(), nft.IIFIn(egress), nft.OIFIn(uplinks), nft.Accept()),
 				nft.NewRule("the same by IPv6", nft.FromIPv6(), nft.IIFIn(egress6), nft.OIFIn(uplinks), nft.Accept()),
@@ -122,6 +123,7 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("from elsewhere: not for us to judge", nft.NotIIF(ours), nft.IIFNotIn(uplinks), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 				nft.NewRule("answers to what the host asked", nft.InState(nft.Established, nft.Related), nft.Accept()),
+			}, guestLimitRules(), []nft.Rule{
 				nft.NewRule("host service", nft.IIFIn(uplinks), nft.ServiceIn(services), nft.Accept()),
 				nft.NewRule("ping", nft.IIFIn(uplinks), nft.ICMP("echo-request", 8), nft.Accept()),
 				nft.NewRule("IPv6 does not work without ICMPv6", nft.IIFIn(uplinks), nft.L4Proto("ipv6-icmp", 58), nft.Accept()),
