@@ -52,8 +52,8 @@ func limitSets() []nft.Set {
 		sets = append(sets,
 			// An element has no timeout: it goes when its connections have.
 			nft.Set{Name: "connections" + f.suffix, Key: []nft.Type{f.key}, Dynamic: true, Size: maxLimited},
-			nft.Set{Name: "openers" + f.suffix, Key: []nft.Type{f.key}, Dynamic: true, Size: maxLimited, Timeout: limitMemo},
-			nft.Set{Name: "opened" + f.suffix, Key: []nft.Type{f.key, nft.TypeService}, Dynamic: true, Size: maxLimited, Timeout: limitMemo})
+			nft.Set{Name: "pace_sources" + f.suffix, Key: []nft.Type{f.key}, Dynamic: true, Size: maxLimited, Timeout: limitMemo},
+			nft.Set{Name: "pace_ports" + f.suffix, Key: []nft.Type{f.key, nft.TypeService}, Dynamic: true, Size: maxLimited, Timeout: limitMemo})
 	}
 	return sets
 }
@@ -76,10 +76,10 @@ func floodRules() []nft.Rule {
 	for _, f := range limitFamilies() {
 		rules = append(rules,
 			nft.NewRule("opens too many connections a second",
-				nft.IIFIn(uplinks), f.is, nft.InState(nft.New), nft.Faster("openers"+f.suffix, SourceRate, Burst*SourceRate, f.source), nft.Count(), nft.Drop()),
+				nft.IIFIn(uplinks), f.is, nft.InState(nft.New), nft.Faster("pace_sources"+f.suffix, SourceRate, Burst*SourceRate, f.source), nft.Count(), nft.Drop()),
 			nft.NewRule("too many connections a second to one port",
 				nft.IIFIn(uplinks), f.is, nft.InState(nft.New), nft.L4Proto("tcp", 6),
-				nft.Faster("opened"+f.suffix, ForwardRate, Burst*ForwardRate, f.dest, nft.DestPort), nft.Count(), nft.Drop()))
+				nft.Faster("pace_ports"+f.suffix, ForwardRate, Burst*ForwardRate, f.dest, nft.DestPort), nft.Count(), nft.Drop()))
 	}
 	return rules
 }

@@ -59,7 +59,7 @@ var sysctls = Sysctls{
 // Desired is the sysctls, always, a route per external address, and a proxy for
 // each IPv6 address that the provider looks for on the link itself.
 func Desired(m *ispctl.Model) (State, error) {
-	s := State{Sysctls: maps.Clone(sysctls), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
+	s := State{Sysctls: allSysctls(), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
 	for _, a := range m.Addresses {
 		s.Locals[a.Addr] = true
 	}

@@ -25,7 +25,7 @@ var ErrInjected = errors.New("injected fault")
 
 // NewFake is a host that forwards nothing and has no route of ours.
 func NewFake() *Fake {
-	s := State{Sysctls: maps.Clone(sysctls), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
+	s := State{Sysctls: allSysctls(), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
 	s.Sysctls[forwarding6] = "0"
 	s.Sysctls["net.ipv4.ip_forward"] = "0"
 	return &Fake{State: s}

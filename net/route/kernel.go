@@ -107,17 +107,18 @@ func readSysctls(into Sysctls, ours []string) error {
 	if err != nil {
 		return err
 	}
-	for _, key := range append(keys, slices.Collect(maps.Keys(sysctls))...) {
-		wanted := sysctls[key]
-		got, err := os.ReadFile(procPath(key))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			into[key] = wanted
-		case err != nil:
-			return fmt.Errorf("read sysctl %s: %w", key, err)
-		default:
-			into[key] = strings.TrimSpace(string(got))
+	all := allSysctls()
+	for _, key := range append(keys, slices.Collect(maps.Keys(all))...) {
+		info, err := os.Stat(procPath(key))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&0o200 == 0 {
+			into[key] = all[key] // it is not there, or another namespace's
+			continue
 		}
+		got, err := os.ReadFile(procPath(key))
+		if err != nil {
+			return fmt.Errorf("read sysctl %s: %w", key, err)
+		}
+		into[key] = settled(key, string(got), all[key])
 	}
 	return nil
 }

@@ -55,7 +55,11 @@ func TestPacketsEndHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := testkit.Sh(t, "ip", "route", "get", "203.0.113.10")
-	if err := k.Apply(context.Background(), route.Diff(want, route.State{})); err != nil {
+	have, err := k.Observe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Apply(context.Background(), route.Diff(want, have)); err != nil {
 		t.Fatal(err)
 	}
 	after := testkit.Sh(t, "ip", "route", "get", "203.0.113.10")
