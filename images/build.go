@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,10 @@ const MirrorEnv = "ISPCTL_MIRROR"
 
 // BuildOptions steer a build.
 type BuildOptions struct {
+	Name     ispctl.Name // of the image; empty: the recipe's
+	Release  string      // of Debian, by its code name; empty: the recipe's
+	Packages []string    // besides the recipe's
+
 	// Mirror is the URI of a Debian archive, `http://host/debian`; security
 	// updates come from the same with `-security` at its end. Empty: where
 	// the host gets that release from, else deb.debian.org.
@@ -67,6 +72,10 @@ func Build(ctx context.Context, s *Store, r Recipe, o BuildOptions) (ispctl.Imag
 }
 
 func build(ctx context.Context, s *Store, r Recipe, o BuildOptions) (ispctl.Image, error) {
+	r, err := r.with(o)
+	if err != nil {
+		return ispctl.Image{}, err
+	}
 	host, err := hostSources("/etc/apt")
 	if err != nil {
 		return ispctl.Image{}, err
@@ -83,7 +92,7 @@ func build(ctx context.Context, s *Store, r Recipe, o BuildOptions) (ispctl.Imag
 	defer stage.Close()
 	b := &builder{
 		recipe: r, sources: src, stage: stage.Dir, progress: o.Progress,
-		manifest: Manifest{Name: r.Name, Cmdline: r.Cmdline, Recipe: hash},
+		manifest: Manifest{Name: cmp.Or(r.As, r.Name), Cmdline: r.Cmdline, Recipe: hash},
 	}
 	cache := cache{dir: o.CacheDir, key: hash}
 	if m, ok := cache.fetch(ctx, stage.Dir); ok {

@@ -23,7 +23,8 @@ const (
 	builtFile    = "built" // when, RFC 3339; beside the manifest: time is not content
 )
 
-// contents are the files that a manifest vouches for.
+// contents are the files that a manifest vouches for. An image that boots by its
+// disk has the first alone.
 var contents = [...]string{diskFile, kernelFile, initrdFile}
 
 // Manifest says what an image is. Its canonical JSON (one line, keys in the
@@ -36,7 +37,33 @@ type Manifest struct {
 	Cmdline string            `json:"cmdline"` // of the kernel
 	Recipe  string            `json:"recipe"`  // hash of the recipe it was built by; may be empty
 	SHA256  map[string]string `json:"sha256"`  // of each file, by its name; encoding/json sorts them
+
+	// Of an image that others made: where it came from, and the sha256 of the
+	// file that it came in.
+	Source string `json:"source,omitempty"`
+	Origin string `json:"origin,omitempty"`
 }
+
+// files are those that the manifest vouches for: of a disk, or of a disk with
+// what boots it.
+func (m Manifest) files() ([]string, error) {
+	names := contents[:]
+	if m.diskBoot() {
+		names = contents[:1]
+	}
+	for _, name := range names {
+		if m.SHA256[name] == "" {
+			return nil, fmt.Errorf("it does not vouch for %s", name)
+		}
+	}
+	if len(m.SHA256) != len(names) {
+		return nil, fmt.Errorf("it vouches for %d files, not %d", len(m.SHA256), len(names))
+	}
+	return names, nil
+}
+
+// diskBoot reports whether there is no kernel.
+func (m Manifest) diskBoot() bool { return m.SHA256[kernelFile] == "" && m.SHA256[initrdFile] == "" }
 
 // encode is the canonical JSON and its digest.
 func (m Manifest) encode() (data []byte, digest string, err error) {

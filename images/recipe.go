@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
+	"slices"
 
 	"ispctl"
 )
@@ -29,6 +31,9 @@ type Recipe struct {
 	// apt can go on with it. Otherwise they are only unpacked, and the
 	// recipe's build.sh takes from them what it needs.
 	Install bool
+
+	// As is what the image is called, if not as the recipe.
+	As ispctl.Name `json:",omitempty"`
 
 	Size    ispctl.Size // of the file system; it grows to the disk at boot
 	Cmdline string      // of the kernel
@@ -81,6 +86,39 @@ func FindRecipe(name string) (Recipe, error) {
 		have = append(have, r.Name)
 	}
 	return Recipe{}, ispctl.NotFoundError("image", name, have)
+}
+
+// The names of releases and packages, as Debian policy (5.6.1) has them: nothing
+// that apt(8) or mmdebstrap(1) would take for an option, a pattern or a version.
+var (
+	suitePattern   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	packagePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+)
+
+// with is the recipe as the options change it.
+func (r Recipe) with(o BuildOptions) (Recipe, error) {
+	if o.Name != r.Name {
+		r.As = o.Name
+	}
+	if o.Release != "" {
+		if !suitePattern.MatchString(o.Release) {
+			return r, ispctl.Invalid("release", o.Release, "is no code name of a Debian release")
+		}
+		r.Suite = o.Release
+	}
+	if len(o.Packages) > 0 && !r.Install {
+		return r, ispctl.Invalid("image", string(r.Name), "takes no more packages: it is no installed Debian")
+	}
+	r.Packages = slices.Clone(r.Packages)
+	for _, p := range o.Packages {
+		if !packagePattern.MatchString(p) {
+			return r, ispctl.Invalid("package", p, "is no name of a Debian package")
+		}
+		if !slices.Contains(r.Packages, p) {
+			r.Packages = append(r.Packages, p)
+		}
+	}
+	return r, nil
 }
 
 // hash covers all that a build depends on but the packages themselves: the

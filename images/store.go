@@ -18,8 +18,8 @@ import (
 )
 
 // Store is a directory of images, each named by what it contains, none ever
-// changed: Dir/DIGEST/{disk.raw,vmlinuz,initrd.img,manifest.json,built}. An
-// image is there as a whole or not at all, whenever a process is killed.
+// changed: Dir/DIGEST/{disk.raw,vmlinuz,initrd.img,manifest.json,built}, without
+// the kernel and its initial RAM disk where the disk boots by itself. An image is there as a whole or not at all, whenever a process is killed.
 // Several processes may use one store.
 type Store struct{ Dir string }
 
@@ -75,8 +75,17 @@ func (s *Store) Get(ctx context.Context, digest string) (ispctl.Image, error) {
 	return image, nil
 }
 
-// Add makes an image of the files disk.raw, vmlinuz and initrd.img in a
-// directory of the store's own file system, as [Store.Stage] makes it, which
+// Manifest reads what an image says of itself.
+func (s *Store) Manifest(digest string) (Manifest, error) {
+	if !s.has(digest) {
+		return Manifest{}, fs.ErrNotExist
+	}
+	_, m, err := s.read(digest)
+	return m, err
+}
+
+// Add makes an image of the file disk.raw, with vmlinuz and initrd.img or
+// without both, in a directory of the store's own file system, as [Store.Stage] makes it, which
 // becomes the image's directory. It fills in the manifest's Size and SHA256
 // itself, and syncs all before the image can be seen. An image of the same
 // content is kept as it is and returned, with the time it was first built.
@@ -121,10 +130,15 @@ func (s *Store) place(staging string, m Manifest) (ispctl.Image, error) {
 	return image, err
 }
 
-// describe fills in what the files themselves say.
+// describe fills in what the files themselves say. Without kernel and initial RAM
+// disk, both, it is an image that boots by its disk.
 func (m Manifest) describe(ctx context.Context, dir string) (Manifest, error) {
+	names := contents[:]
+	if !exists(filepath.Join(dir, kernelFile)) && !exists(filepath.Join(dir, initrdFile)) {
+		names = contents[:1]
+	}
 	m.SHA256 = map[string]string{}
-	for _, name := range contents {
+	for _, name := range names {
 		path := filepath.Join(dir, name)
 		st, err := os.Lstat(path)
 		if err != nil {
@@ -217,7 +231,11 @@ func (s *Store) Verify(ctx context.Context, digest string) error {
 	if err != nil {
 		return damaged(digest, err)
 	}
-	for _, name := range contents {
+	names, err := m.files()
+	if err != nil {
+		return damaged(digest, err)
+	}
+	for _, name := range names {
 		sum, err := hashFile(ctx, filepath.Join(s.Dir, digest, name))
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -264,7 +282,11 @@ func (s *Store) read(digest string) (ispctl.Image, Manifest, error) {
 	if err != nil {
 		return ispctl.Image{}, m, err
 	}
-	for _, name := range contents {
+	names, err := m.files()
+	if err != nil {
+		return ispctl.Image{}, m, fmt.Errorf("%s: %w", manifestFile, err)
+	}
+	for _, name := range names {
 		st, err := os.Lstat(filepath.Join(dir, name))
 		if err != nil {
 			return ispctl.Image{}, m, err
@@ -273,7 +295,15 @@ func (s *Store) read(digest string) (ispctl.Image, Manifest, error) {
 			return ispctl.Image{}, m, fmt.Errorf("%s has %d bytes, not %d", name, st.Size(), int64(m.Size))
 		}
 	}
-	return ispctl.Image{Name: m.Name, Digest: digest, Size: m.Size, Cmdline: m.Cmdline, Built: built}, m, nil
+	return ispctl.Image{
+		Name: m.Name, Digest: digest, Size: m.Size, Cmdline: m.Cmdline, Built: built, DiskBoot: m.diskBoot(),
+	}, m, nil
+}
+
+// exists reports whether there is anything of that name.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func damaged(digest string, err error) error {

@@ -22,6 +22,13 @@ import (
 const childEnv = "ISPCTL_TEST_ADD_TO"
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(importEnv); dir != "" {
+		if err := importAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv(childEnv); dir != "" {
 		fmt.Println(addForever(&Store{Dir: dir}))
 		os.Exit(1)

@@ -68,6 +68,13 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 			Next: "run: ispctl image build " + string(t.Image),
 		}
 	}
+	if t.Boot != "" && t.Boot != bootText(image.DiskBoot) {
+		return ispctl.VM{}, &ispctl.Error{
+			Kind: ispctl.Conflict, Object: fmt.Sprintf("template %q", t.Name),
+			Cause: fmt.Sprintf("boots by %s, and its image %q by %s", t.Boot, image.Name, bootText(image.DiskBoot)),
+			Next:  "see: ispctl image show " + string(image.Name),
+		}
+	}
 	addr, err := mk.address(pool{zone: zone.Name}, zone, spec.Name, spec.Address)
 	if err != nil {
 		return ispctl.VM{}, err

@@ -106,10 +106,51 @@ type ImageView struct {
 	Size   int64         `json:"size_bytes"`
 	Built  time.Time     `json:"built_at"`
 	VMs    []ispctl.Name `json:"vms"`
+	Boot   string        `json:"boot"` // kernel or disk
 }
 
 func viewImage(m *ispctl.Model, i ispctl.Image) ImageView {
-	return ImageView{Name: i.Name, Digest: i.Digest, Size: int64(i.Size), Built: i.Built, VMs: list(m.VMsFrom(i.Digest))}
+	return ImageView{
+		Name: i.Name, Digest: i.Digest, Size: int64(i.Size), Built: i.Built, VMs: list(m.VMsFrom(i.Digest)), Boot: bootText(i.DiskBoot),
+	}
+}
+
+func bootText(disk bool) string {
+	if disk {
+		return "disk"
+	}
+	return "kernel"
+}
+
+// ImageDetailView is one image with all that is known of it.
+type ImageDetailView struct {
+	ImageView
+	Cmdline string            `json:"cmdline"`
+	Path    string            `json:"path"`
+	Source  string            `json:"source"`        // where others' came from
+	Origin  string            `json:"origin_sha256"` // of the file that it came in
+	SHA256  map[string]string `json:"sha256"`        // of its files
+}
+
+// ImageVerdict is what reading an image whole has come to.
+type ImageVerdict struct {
+	Name   ispctl.Name `json:"name"`
+	Digest string      `json:"digest"`
+	Sound  bool        `json:"sound"`
+	Error  string      `json:"error,omitempty"`
+}
+
+// KnownImageView is a line of the catalogue.
+type KnownImageView struct {
+	Name        ispctl.Name `json:"name"`
+	How         string      `json:"how"` // build or pull
+	Description string      `json:"description"`
+	URL         string      `json:"url"`
+	Sums        string      `json:"sums"` // URL of the checksums
+	Signer      string      `json:"signer"`
+	Fingerprint string      `json:"fingerprint"`
+	Boot        string      `json:"boot"`
+	InStore     bool        `json:"in_store"`
 }
 
 // TemplateView is a template as scripts see it.

@@ -69,9 +69,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Plans = append(m.Plans, one)
 			return err
 		}},
-		{`SELECT digest, name, size, cmdline, built FROM image ORDER BY name, built, digest`, func(row scanner) error {
+		{`SELECT digest, name, size, cmdline, built, disk_boot FROM image ORDER BY name, built, digest`, func(row scanner) error {
 			var one ispctl.Image
-			err := row.Scan(&one.Digest, &one.Name, &one.Size, &one.Cmdline, text{&one.Built})
+			err := row.Scan(&one.Digest, &one.Name, &one.Size, &one.Cmdline, text{&one.Built}, &one.DiskBoot)
 			m.Images = append(m.Images, one)
 			return err
 		}},

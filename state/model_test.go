@@ -39,7 +39,7 @@ func fill(tx *state.Tx) error {
 		tx.PutPolicy(ispctl.Policy{From: "dmz", To: "internet", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv4, Log: true, Applied: true}),
 		tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)}),
-		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}),
+		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, DiskBoot: true, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}),
 	} {
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 		},
 		Plans: []ispctl.Plan{{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}},
 		Images: []ispctl.Image{
-			{Name: "micro", Digest: "d0", Size: ispctl.GiB, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+			{Name: "micro", Digest: "d0", Size: ispctl.GiB, DiskBoot: true, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 			{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)},
 		},
 		VMs: []ispctl.VM{{

@@ -150,9 +150,9 @@ func (t *Tx) DeletePlan(name ispctl.Name) error {
 // PutImage registers an image of the store. The same content may be built
 // twice: the later time stands.
 func (t *Tx) PutImage(i ispctl.Image) error {
-	return t.exec(`INSERT INTO image (digest, name, size, cmdline, built) VALUES (?, ?, ?, ?, ?)
+	return t.exec(`INSERT INTO image (digest, name, size, cmdline, built, disk_boot) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (digest) DO UPDATE SET name = excluded.name, built = excluded.built`,
-		i.Digest, i.Name, i.Size, i.Cmdline, stamp(i.Built))
+		i.Digest, i.Name, i.Size, i.Cmdline, stamp(i.Built), i.DiskBoot)
 }
 
 // DeleteImage forgets an image.

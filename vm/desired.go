@@ -47,12 +47,14 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	d := Domain{
 		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
 		Type: h.Type, CPUs: plan.CPUs, Memory: plan.Memory,
-		Kernel: m.Paths.ImageKernel(vm.Image), Initrd: m.Paths.ImageInitrd(vm.Image), Cmdline: image.Cmdline,
 		Disk: m.Paths.Disk(vm.UUID), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
 		Running: vm.Wanted == ispctl.Running,
 	}
 	if h.Type != Test {
 		d.UID = m.Installation.GuestUID(vm.ID)
+	}
+	if !image.DiskBoot {
+		d.Kernel, d.Initrd, d.Cmdline = m.Paths.ImageKernel(vm.Image), m.Paths.ImageInitrd(vm.Image), image.Cmdline
 	}
 	for _, n := range vm.NICs {
 		d.NICs = append(d.NICs, NIC{MAC: n.MAC, Tap: n.Tap})

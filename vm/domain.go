@@ -24,7 +24,7 @@ type Domain struct {
 	CPUs   int
 	Memory ispctl.Size // whole KiB
 
-	Kernel, Initrd string // paths of the files it boots
+	Kernel, Initrd string // paths of the files it boots; empty: the firmware boots the first disk
 	Cmdline        string // of the kernel
 	Disk           string // path of its first disk, qcow2; empty: none is defined
 	Seed           string // path of its second disk, raw and read-only

@@ -37,10 +37,7 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 		Metadata: &libvirtxml.DomainMetadata{XML: mark},
 		Memory:   &libvirtxml.DomainMemory{Value: uint(d.Memory / ispctl.KiB), Unit: "KiB"},
 		VCPU:     &libvirtxml.DomainVCPU{Value: uint(d.CPUs)},
-		OS: &libvirtxml.DomainOS{
-			Type:   &libvirtxml.DomainOSType{Arch: "x86_64", Machine: machine, Type: "hvm"},
-			Kernel: d.Kernel, Initrd: d.Initrd, Cmdline: d.Cmdline,
-		},
+		OS:       boot(d),
 		// Without ACPI a guest hears nothing of an orderly shutdown.
 		Features: &libvirtxml.DomainFeatureList{
 			ACPI: &libvirtxml.DomainFeature{}, APIC: &libvirtxml.DomainFeatureAPIC{},
@@ -83,6 +80,20 @@ func user(uid uint32) libvirtxml.DomainSecLabel {
 
 // dac is libvirt's name of users, groups and modes.
 const dac = "dac"
+
+// boot loads the kernel directly, which skips firmware and boot loader, or lets
+// SeaBIOS run what is in the first sector of the first disk, and of no other: the
+// seed is a disk too.
+func boot(d Domain) *libvirtxml.DomainOS {
+	doc := &libvirtxml.DomainOS{
+		Type:   &libvirtxml.DomainOSType{Arch: "x86_64", Machine: machine, Type: "hvm"},
+		Kernel: d.Kernel, Initrd: d.Initrd, Cmdline: d.Cmdline,
+	}
+	if d.Kernel == "" {
+		doc.BootDevices = []libvirtxml.DomainBootDevice{{Dev: "hd"}}
+	}
+	return doc
+}
 
 // machine is never microvm: under TCG that one hung in every other boot.
 const machine = "q35"

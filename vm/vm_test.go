@@ -176,6 +176,24 @@ func TestRenderAsText(t *testing.T) {
 	}
 }
 
+// TestDiskBoot: a guest from an image that boots by itself has no kernel, and
+// boots by its first disk.
+func TestDiskBoot(t *testing.T) {
+	m := models()[2]
+	for i := range m.Images {
+		m.Images[i].DiskBoot = true
+	}
+	d := desired(t, vm.QEMU, m)["00000000-0000-4000-8000-000000000001"]
+	if d.Kernel != "" || d.Initrd != "" || d.Cmdline != "" {
+		t.Errorf("it is given a kernel: %+v", d)
+	}
+	got, err := vm.Render(d, inst.Prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Golden(t, "disk.xml", got)
+}
+
 // TestRenderIsDecoded takes every domain of every model there and back.
 func TestRenderIsDecoded(t *testing.T) {
 	for _, m := range models() {

@@ -63,7 +63,7 @@ func (a *app) root() *cobra.Command {
 		group("address", "External addresses", a.addressAdd(), a.addressList(), a.addressRemove()),
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
 		group("plan", "What a subscriber buys: CPUs, memory, disk", a.planCreate(), a.planList(), a.planShow(), a.planDelete()),
-		group("image", "Immutable disks that VMs are made from", a.imageBuild(), a.imageList(), a.imageRemove()),
+		group("image", "Immutable disks that VMs are made from", a.imageBuild(), a.imagePull(), a.imageImport(), a.imageList(), a.imageShow(), a.imageVerify(), a.imageRemove(), a.imagePrune(), a.imageCatalogue()),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
 		group("vm", "Virtual machines", a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(), a.vmStop(), a.vmDestroy()),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),

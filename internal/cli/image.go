@@ -13,6 +13,7 @@ var imageListing = listing[operations.ImageView]{
 		{"DIGEST", false, func(v operations.ImageView) string { return v.Digest[:min(12, len(v.Digest))] }},
 		{"SIZE", false, func(v operations.ImageView) string { return size(v.Size) }},
 		{"BUILT", false, func(v operations.ImageView) string { return v.Built.Format(time.RFC3339) }},
+		{"BOOT", false, func(v operations.ImageView) string { return v.Boot }},
 		{"VMS", false, func(v operations.ImageView) string { return join(v.VMs) }},
 	},
 }

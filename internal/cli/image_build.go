@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ispctl"
 	"ispctl/images"
 )
 
@@ -16,9 +17,10 @@ const CacheEnv = "ISPCTL_CACHE"
 func (a *app) imageBuild() *cobra.Command {
 	o := images.BuildOptions{}
 	var verbose bool
+	var name string
 	c := &cobra.Command{
 		Use: "build NAME", Short: "Build an image from packages and take it into the store",
-		Example: "  ispctl image build debian-12\n  ispctl image build micro --mirror http://deb.debian.org/debian",
+		Example: "  ispctl image build debian-12\n  ispctl image build debian-12 --name web --packages nginx,certbot\n  ispctl image build micro --mirror http://deb.debian.org/debian",
 		Args:    args(1, "the name of an image"),
 		ValidArgsFunction: first(func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return namesOf(images.Catalogue(), func(r images.Recipe) string { return string(r.Name) }), cobra.ShellCompDirectiveNoFileComp
@@ -27,6 +29,11 @@ func (a *app) imageBuild() *cobra.Command {
 			p, _, err := a.reader(c.Context())
 			if err != nil {
 				return err
+			}
+			if name != "" {
+				if o.Name, err = ispctl.ParseName("image", name); err != nil {
+					return err
+				}
 			}
 			o.Progress = a.buildProgress(verbose)
 			image, err := p.BuildImage(c.Context(), given[0], o)
@@ -38,6 +45,9 @@ func (a *app) imageBuild() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show every line that the programs print")
+	c.Flags().StringVar(&name, "name", "", "what to call the image; without it, as the recipe")
+	c.Flags().StringVar(&o.Release, "release", "", "release of Debian to build from, instead of the recipe's: bookworm, trixie")
+	c.Flags().StringSliceVar(&o.Packages, "packages", nil, "packages to install besides those of the recipe")
 	c.Flags().StringVar(&o.Mirror, "mirror", os.Getenv(images.MirrorEnv), "archive to take Debian packages from (or "+images.MirrorEnv+"); without it, where the host gets them")
 	c.Flags().StringVar(&o.CacheDir, "cache", cmp.Or(os.Getenv(CacheEnv), "/var/cache/ispctl/images"), "where finished builds are kept (or "+CacheEnv+"); a build by the same recipe is taken from there")
 	return c

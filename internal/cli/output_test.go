@@ -20,7 +20,7 @@ import (
 var shows = map[string][]string{
 	"address":  {"address list"},
 	"forward":  {"forward list"},
-	"image":    {"image list"},
+	"image":    {"image list", "image show micro", "image catalogue"},
 	"plan":     {"plan list", "plan show small"},
 	"template": {"template list", "template show micro"},
 	"vm":       {"vm list", "vm show web1", "vm show mail1"},
