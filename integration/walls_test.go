@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ispctl"
 	"ispctl/internal/netns"
 	"ispctl/operations"
 )
@@ -16,8 +17,8 @@ import (
 const walls = `version: 1
 addresses: [203.0.113.10, 203.0.113.11]
 zones:
-  - {name: dmz, prefix: 10.10.0.0/24, snat: 203.0.113.10}
-  - {name: mail, prefix: 10.20.0.0/24}
+  - {name: dmz, prefix: 10.10.0.0/24, prefix6: "2001:db8:10::/64", snat: 203.0.113.10}
+  - {name: mail, prefix: 10.20.0.0/24, prefix6: "2001:db8:20::/64"}
 plans:
   - {name: tiny, cpus: 1, memory: 128MiB, disk: 256MiB}
 vms:
@@ -29,63 +30,62 @@ policies:
   - {from: dmz, to: mail, services: [tcp/25, icmp]}
   - {from: mail, to: internet, services: [tcp/25, udp/53], log: true}
   - {from: dmz, to: host, services: [udp/53]}
+  - {from: mail, to: dmz, services: [tcp/80, udp/53], families: [ipv6]}
+  - {from: mail, to: internet, services: [icmp, tcp/25], families: [ipv6]}
+  - {from: internet, to: mail, services: [tcp/25], families: [ipv6]}
+  - {from: dmz, to: host, services: [icmp], families: [ipv6]}
 `
 
 // ports are what every end listens on, tcp and udp.
 var ports = []int{22, 25, 53, 80}
 
 // TestPolicyMatrix sends a real packet for every cell of the policy matrix,
-// from every guest, TCP, UDP and ICMP, and expects what `zone policy list`
-// says, and `zone check`.
+// from every guest, by IPv4 and IPv6, TCP, UDP and ICMP, and expects what `zone
+// policy list` says, and `zone check`.
 func TestPolicyMatrix(t *testing.T) {
 	w := newWorld(t, "test:///default")
+	w.six()
 	w.ok("image", "build", "micro")
 	w.ok("apply", "-f", w.write("walls.yaml", walls))
-	ends := map[string][]end{
-		"internet": {{"internet", w.internet, gateway, host}},
-		"host":     {{"host", w.provider, host, ""}},
-	}
-	for _, name := range []string{"web1", "web2", "mail1", "mail2"} {
-		vm := w.vm(name)
-		router := strings.TrimSuffix(vm.Addresses[0], lastByte(vm.Addresses[0])) + "1"
-		g := w.wire(t, vm, router)
-		ends[string(vm.Zone)] = append(ends[string(vm.Zone)], end{name, g.ns, vm.Addresses[0], router})
-	}
-	for _, all := range ends {
-		for _, e := range all {
-			e.serve(t)
-		}
-	}
+	ends, ends6 := w.ends(t, "web1", "web2", "mail1", "mail2")
 	var cells []operations.CellView
 	w.show(&cells, "zone", "policy", "list")
-	tried := 0
-	for _, c := range cells {
-		if c.Family != "ipv4" {
-			continue
+	// The host is an end that opens connections as well: to every guest.
+	for _, zone := range []string{"dmz", "mail"} {
+		for _, family := range []ispctl.Family{ispctl.IPv4, ispctl.IPv6} {
+			cells = append(cells, operations.CellView{From: "host", To: ispctl.End(zone), Family: family, Services: []string{"any"}})
 		}
-		for _, from := range ends[string(c.From)] {
-			for _, to := range ends[string(c.To)] {
+	}
+	var tries tries
+	for _, c := range cells {
+		here := ends
+		if c.Family == ispctl.IPv6 {
+			here = ends6
+		}
+		for _, from := range here[string(c.From)] {
+			for _, to := range here[string(c.To)] {
 				if c.To == "host" && c.From != "internet" {
 					to.addr = from.gateway // the host, as the zone knows it
 				}
-				if c.From == "internet" && c.To != "host" {
+				if c.From == "internet" && c.To != "host" && c.Family == ispctl.IPv4 {
 					// The Internet has no route to a private prefix: give it
 					// one, so that only the wall is in the way.
 					route(t, w.internet, to.addr)
 				}
 				for _, service := range services() {
 					want := slices.Contains(c.Services, "any") || slices.Contains(c.Services, service)
-					got := from.reaches(t, to, service)
-					tried++
-					if got != want {
-						t.Errorf("%s -> %s %s: reached is %t, the matrix says %t (%v)", from.name, to.name, service, got, want, c.Services)
-					}
+					tries.add(from, to, service, want, c)
 				}
 			}
 		}
 	}
-	if tried < 100 {
-		t.Errorf("only %d packets were tried", tried)
+	tried := tries.run(t)
+	for _, family := range []ispctl.Family{ispctl.IPv4, ispctl.IPv6} {
+		// Internet, host and two guests in each of two zones, each to all that
+		// are elsewhere, nine services.
+		if want := 9 * (4 + 4 + 8 + 4 + 4 + 1); tried[family] != want {
+			t.Errorf("%s: %d packets were tried, not %d", family, tried[family], want)
+		}
 	}
 	var v operations.CheckView
 	w.show(&v, "zone", "check", "dmz", "mail", "tcp/25")
@@ -96,6 +96,16 @@ func TestPolicyMatrix(t *testing.T) {
 	if v.Allowed {
 		t.Errorf("zone check: %+v", v)
 	}
+	w.show(&v, "zone", "check", "mail", "dmz", "tcp/80", "--family", "ipv6")
+	if !v.Allowed || v.Rule != "policy mail -> dmz tcp/80 ipv6" {
+		t.Errorf("zone check: %+v", v)
+	}
+	w.show(&v, "zone", "check", "dmz", "internet", "tcp/80", "--family", "ipv6")
+	if !v.Allowed || v.Rule != "zone dmz has egress" {
+		t.Errorf("zone check: %+v", v)
+	}
+	t.Run("IPv6 forward", func(t *testing.T) { w.forward6(t, ends6) })
+	t.Run("IPv6 bogons", func(t *testing.T) { w.bogons6(t, ends6) })
 	t.Run("hairpin", func(t *testing.T) {
 		w.ok("forward", "add", external+":8022/tcp", "web2:22")
 		w.ok("forward", "add", external+":8025/tcp", "mail1:25")
@@ -156,6 +166,9 @@ func (w *world) counted(why string) int {
 // end is a host of the test in a namespace.
 type end struct{ name, ns, addr, gateway string }
 
+// six reports whether it is one of IPv6.
+func (e end) six() bool { return strings.Contains(e.addr, ":") }
+
 func services() []string {
 	all := []string{"icmp"}
 	for _, p := range ports {
@@ -177,13 +190,16 @@ func route(t testing.TB, ns, addr string) {
 func (e end) serve(t testing.TB) {
 	t.Helper()
 	for _, port := range ports {
-		address := fmt.Sprintf("0.0.0.0:%d", port)
+		version, address := "4", fmt.Sprintf("0.0.0.0:%d", port)
+		if e.six() {
+			version, address = "6", fmt.Sprintf("[::]:%d", port)
+		}
 		err := netns.Do(e.ns, func() error {
-			l, err := net.Listen("tcp4", address)
+			l, err := net.Listen("tcp"+version, address)
 			if err != nil {
 				return err
 			}
-			u, err := net.ListenPacket("udp4", address)
+			u, err := net.ListenPacket("udp"+version, address)
 			if err != nil {
 				return err
 			}
@@ -226,7 +242,7 @@ func (e end) reaches(t testing.TB, to end, service string) bool {
 		return exec.Command("ip", "netns", "exec", e.ns, "ping", "-n", "-q", "-c", "1", "-W", "0.25", to.addr).Run() == nil
 	}
 	return netns.Do(e.ns, func() error {
-		conn, err := net.DialTimeout(transport+"4", to.addr+":"+port, patience)
+		conn, err := net.DialTimeout(transport, net.JoinHostPort(to.addr, port), patience)
 		if err != nil {
 			return err
 		}
