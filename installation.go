@@ -3,6 +3,8 @@ package ispctl
 import (
 	"fmt"
 	"hash/fnv"
+	"net"
+	"net/netip"
 )
 
 // Installation is what sets one ispctl on a host apart from another: the names
@@ -95,4 +97,20 @@ func BridgeMAC(bridge string) string {
 	h.Write([]byte(bridge))
 	b := h.Sum(nil)
 	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4])
+}
+
+// LinkLocal is the IPv6 address that is made of an Ethernet address (RFC 4291,
+// appendix A).
+func LinkLocal(mac net.HardwareAddr) netip.Addr {
+	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]})
+}
+
+// BridgeLinkLocal is the link-local address of a bridge of ours: routers are
+// known by theirs (RFC 4861, 6.1.2).
+func BridgeLinkLocal(bridge string) netip.Addr {
+	mac, err := net.ParseMAC(BridgeMAC(bridge))
+	if err != nil {
+		panic(err) // BridgeMAC made it
+	}
+	return LinkLocal(mac)
 }

@@ -124,6 +124,8 @@ func (z Zone) Validate() error {
 		return Invalid("zone", name, "prefix %s: the length must be %d to %d", z.Prefix6, minZoneBits6, maxZoneBits6)
 	case z.Prefix6.IsValid() && !unicast6.Contains(z.Prefix6.Addr()) && !local6.Contains(z.Prefix6.Addr()):
 		return Invalid("zone", name, "prefix %s is neither of %s nor of %s", z.Prefix6, unicast6, local6)
+	case z.DHCP && z.Prefix6.IsValid() && z.Prefix6.Bits() < 64:
+		return Invalid("zone", name, "with DHCP the length of prefix %s must be 64 or more; a link is no larger (RFC 4291)", z.Prefix6)
 	case z.SNAT.IsValid() && !z.SNAT.Is4():
 		return Invalid("zone", name, "snat %s is not IPv4; IPv6 goes out as it is", z.SNAT)
 	case z.VLAN < 0 || z.VLAN > 4094:

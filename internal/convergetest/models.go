@@ -63,7 +63,7 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 	// A part of the uplink's own net, another delegated prefix, and addresses
 	// that stay here.
 	changed.Zones[0].Prefix6 = netip.MustParsePrefix("2001:db8:0:0:d::/80")
-	changed.Zones[1].Prefix6 = netip.MustParsePrefix("2001:db8:30::/56")
+	changed.Zones[1].Prefix6 = netip.MustParsePrefix("2001:db8:30::/64")
 	changed.Zones[2].Prefix6 = netip.MustParsePrefix("fd00:20::/64")
 	changed.Zones[1].Isolated, changed.Zones[1].MTU = true, 9000
 	changed.Zones[2].MTU = 1400

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -55,7 +54,9 @@ func Desired(m *ispctl.Model) (State, error) {
 		}
 		if z.Prefix6.IsValid() {
 			bridge.IPv6 = true
-			bridge.Addresses = append(bridge.Addresses, z.GatewayPrefix6(), linkLocal(bridge.MAC))
+			// The kernel is told to make no link-local address: what we put there
+			// is seen when it is missing, and no other is.
+			bridge.Addresses = append(bridge.Addresses, z.GatewayPrefix6(), netip.PrefixFrom(ispctl.BridgeLinkLocal(name), 64))
 			slices.SortFunc(bridge.Addresses, netip.Prefix.Compare)
 		}
 		s[name] = bridge
@@ -92,18 +93,6 @@ func (l Link) object() string {
 
 // Object is what the link of the change is for, see [converge.Owned].
 func (c Change) Object() string { return c.Link.object() }
-
-// linkLocal is the address that neighbours and router advertisements know a
-// bridge by. We put it there, made of the MAC (RFC 4291, appendix A), so that
-// it is one address among others that somebody may take off.
-func linkLocal(mac string) netip.Prefix {
-	hw, err := net.ParseMAC(mac)
-	if err != nil {
-		panic(err) // ispctl.BridgeMAC made it
-	}
-	a := [16]byte{0xfe, 0x80, 8: hw[0] ^ 2, hw[1], hw[2], 0xff, 0xfe, hw[3], hw[4], hw[5]}
-	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
-}
 
 func sortedNames(s State) []string {
 	names := make([]string, 0, len(s))

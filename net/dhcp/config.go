@@ -57,6 +57,7 @@ func config(z ispctl.Zone, link string) string {
 	}
 	all = append(all, dns(z)...)
 	all = append(all, dhcp4(z)...)
+	all = append(all, dhcp6(z)...)
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Zone %s, by ispctl; a change made here is put back.\n", z.Name)
 	for _, s := range all {
@@ -98,7 +99,7 @@ func dhcp4(z ispctl.Zone) []setting {
 		set("dhcp-ignore", word("tag:!known")),
 		set("dhcp-ignore", word("tag:bootp")), // its leases never end
 		set("dhcp-ignore-names"),
-		set("dhcp-lease-max", number(1<<(32-z.Prefix.Bits()))),
+		set("dhcp-lease-max", number(leases(z))),
 		set("leasefile-ro"),
 		set("no-ping"),    // the database knows what is free
 		set("quiet-dhcp"), // guests do not fill the host's log
@@ -111,6 +112,39 @@ func dhcp4(z ispctl.Zone) []setting {
 	}
 	return all
 }
+
+// dhcp6 gives the IPv6 addresses of known hosts, and tells all guests who their
+// router is and what is on the link: their addresses are not for them to make
+// up, since the wall lets only the one pass that they were given. The hosts, and
+// what is kept of leases, are those of dhcp4.
+func dhcp6(z ispctl.Zone) []setting {
+	if !z.DHCP || !z.Prefix6.IsValid() {
+		return nil
+	}
+	all := []setting{
+		set("dhcp-range", z.Prefix6.Addr(), word("static"), number(z.Prefix6.Bits()), number(leaseSeconds)),
+		set("quiet-dhcp6"),
+		set("quiet-ra"),
+		set("enable-ra"), // managed, without the flag that lets guests make addresses
+		set("dhcp-option", word("option6:domain-search"), word(domain(z.Name))),
+	}
+	if z.DNS {
+		all = append(all, set("dhcp-option", word("option6:dns-server"), bracketed(z.Gateway6())))
+	}
+	return all
+}
+
+// leases is more than there are guests, each with one of either family.
+func leases(z ispctl.Zone) int {
+	all := 1 << (32 - z.Prefix.Bits())
+	if z.Prefix6.IsValid() {
+		all *= 2
+	}
+	return all
+}
+
+// bracketed is how dnsmasq reads an IPv6 address among other values.
+func bracketed(a netip.Addr) word { return word("[" + a.String() + "]") }
 
 // domain is that of templates.Domain, which a layer does not see.
 func domain(zone ispctl.Name) string { return string(zone) + ".internal" }
@@ -126,7 +160,12 @@ func (s Server) files() map[string]string {
 	var names, macs strings.Builder
 	for _, h := range s.Hosts {
 		fmt.Fprintf(&names, "%s %s.%s\n", h.Addr, h.Name, domain(s.Zone))
-		fmt.Fprintf(&macs, "%s,%s\n", h.MAC, h.Addr)
+		fmt.Fprintf(&macs, "%s,%s", h.MAC, h.Addr)
+		if h.Addr6.IsValid() {
+			fmt.Fprintf(&names, "%s %s.%s\n", h.Addr6, h.Name, domain(s.Zone))
+			fmt.Fprintf(&macs, ",%s", bracketed(h.Addr6))
+		}
+		macs.WriteString("\n")
 	}
 	return map[string]string{namesFile: names.String(), macsFile: macs.String()}
 }

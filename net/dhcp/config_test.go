@@ -21,6 +21,7 @@ func TestConfigurations(t *testing.T) {
 		"dhcp-dns-egress": {Name: "dmz", Prefix: netip.MustParsePrefix("10.10.0.0/24"), Egress: true, DHCP: true, DNS: true},
 		"dhcp-dns-closed": {Name: "dmz", Prefix: netip.MustParsePrefix("10.10.0.0/24"), DHCP: true, DNS: true},
 		"dhcp":            {Name: "lab", Prefix: netip.MustParsePrefix("10.0.0.0/8"), MTU: 9000, DHCP: true},
+		"dhcp-dns-ipv6":   {Name: "six", Prefix: netip.MustParsePrefix("10.10.0.0/24"), Prefix6: netip.MustParsePrefix("2001:db8:10::/80"), DHCP: true, DNS: true},
 		"dns":             {Name: "a-b", Prefix: netip.MustParsePrefix("192.0.2.4/30"), DNS: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,20 +61,21 @@ func TestZonesWithoutServer(t *testing.T) {
 
 func TestDesiredRefuses(t *testing.T) {
 	for name, harm := range map[string]func(*ispctl.Model){
-		"a line in a zone's name": func(m *ispctl.Model) { m.Zones[0].Name = "dmz\nserver=192.0.2.1" },
-		"a path":                  func(m *ispctl.Model) { m.Zones[0].Name = "../../etc" },
-		"a prefix with host bits": func(m *ispctl.Model) { m.Zones[0].Prefix = netip.MustParsePrefix("10.10.0.7/24") },
-		"no prefix":               func(m *ispctl.Model) { m.Zones[0].Prefix = netip.Prefix{} },
-		"a line in a VM's name":   func(m *ispctl.Model) { m.VMs[1].Name = "web1\n10.10.0.1" },
-		"a name of two labels":    func(m *ispctl.Model) { m.VMs[1].Name = "web1.mail" },
-		"no MAC":                  func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "" },
-		"a tag in a MAC":          func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "02:00:00:00:00:01,set:x" },
-		"a MAC of any host":       func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "02:00:00:00:00:*" },
-		"a MAC of eight bytes":    func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "02:00:00:00:00:00:00:01" },
-		"an address of elsewhere": func(m *ispctl.Model) { m.VMs[1].NICs[0].Addr = addr("10.20.0.2") },
-		"no address":              func(m *ispctl.Model) { m.VMs[1].NICs[0].Addr = netip.Addr{} },
-		"an address with a scope": func(m *ispctl.Model) { m.VMs[1].NICs[0].Addr = addr("fe80::1%a,b") },
-		"a prefix of no label":    func(m *ispctl.Model) { m.Installation.Prefix = "a,b" },
+		"a line in a zone's name":  func(m *ispctl.Model) { m.Zones[0].Name = "dmz\nserver=192.0.2.1" },
+		"a path":                   func(m *ispctl.Model) { m.Zones[0].Name = "../../etc" },
+		"a prefix with host bits":  func(m *ispctl.Model) { m.Zones[0].Prefix = netip.MustParsePrefix("10.10.0.7/24") },
+		"no prefix":                func(m *ispctl.Model) { m.Zones[0].Prefix = netip.Prefix{} },
+		"a line in a VM's name":    func(m *ispctl.Model) { m.VMs[1].Name = "web1\n10.10.0.1" },
+		"a name of two labels":     func(m *ispctl.Model) { m.VMs[1].Name = "web1.mail" },
+		"no MAC":                   func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "" },
+		"a tag in a MAC":           func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "02:00:00:00:00:01,set:x" },
+		"a MAC of any host":        func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "02:00:00:00:00:*" },
+		"a MAC of eight bytes":     func(m *ispctl.Model) { m.VMs[1].NICs[0].MAC = "02:00:00:00:00:00:00:01" },
+		"an address of elsewhere":  func(m *ispctl.Model) { m.VMs[1].NICs[0].Addr = addr("10.20.0.2") },
+		"no address":               func(m *ispctl.Model) { m.VMs[1].NICs[0].Addr = netip.Addr{} },
+		"an IPv6 one of elsewhere": func(m *ispctl.Model) { m.VMs[1].NICs[0].Addr6 = addr("2001:db8:77::2") },
+		"an address with a scope":  func(m *ispctl.Model) { m.VMs[1].NICs[0].Addr = addr("fe80::1%a,b") },
+		"a prefix of no label":     func(m *ispctl.Model) { m.Installation.Prefix = "a,b" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := models(ispctl.Paths{})[guests]

@@ -18,6 +18,8 @@ const Layer = "dhcp"
 const (
 	dnsPort  = 53
 	dhcpPort = 67
+
+	dhcp6Port = 547
 )
 
 // State is every server of ours, by zone.
@@ -36,7 +38,7 @@ type Server struct {
 	Running bool
 }
 
-// Socket is where IPv4 datagrams are taken. DHCP listens on a link, DNS on an
+// Socket is where datagrams are taken. DHCP listens on a link, DNS on an
 // address.
 type Socket struct {
 	Port uint16
@@ -46,10 +48,14 @@ type Socket struct {
 
 // String is the notation of ss(8).
 func (s Socket) String() string {
-	if s.Link != "" {
-		return fmt.Sprintf("%s%%%s:%d", s.Addr, s.Link, s.Port)
+	text := s.Addr.String()
+	if s.Addr.Is6() {
+		text = "[" + text + "]"
 	}
-	return fmt.Sprintf("%s:%d", s.Addr, s.Port)
+	if s.Link != "" {
+		text += "%" + s.Link
+	}
+	return fmt.Sprintf("%s:%d", text, s.Port)
 }
 
 // Host is a NIC that is known: by its MAC to DHCP, by its name to DNS.
@@ -57,6 +63,8 @@ type Host struct {
 	Name ispctl.Name `json:"name"`
 	MAC  string      `json:"mac"`
 	Addr netip.Addr  `json:"addr"`
+
+	Addr6 netip.Addr `json:"addr6,omitzero"` // invalid: none
 }
 
 // Dir is the directory of all servers' files.
@@ -98,7 +106,7 @@ func Desired(m *ispctl.Model) (State, error) {
 func hostsOf(m *ispctl.Model, z ispctl.Zone) ([]Host, error) {
 	var hosts []Host
 	for _, vm := range m.Guests() {
-		for _, nic := range vm.NICs {
+		for _, nic := range vm.ZoneNICs() {
 			if nic.Zone != z.Name || nic.Role != ispctl.ZoneNIC {
 				continue // nothing is served on a leg
 			}
@@ -113,7 +121,10 @@ func hostsOf(m *ispctl.Model, z ispctl.Zone) ([]Host, error) {
 			if !nic.Addr.Is4() || !z.Prefix.Contains(nic.Addr) {
 				return nil, ispctl.Invalid("vm", string(name), "address %s is not in %s of zone %q", nic.Addr, z.Prefix, z.Name)
 			}
-			hosts = append(hosts, Host{Name: name, MAC: mac.String(), Addr: nic.Addr})
+			if a := nic.Addr6; a.IsValid() && !z.Prefix6.Contains(a) {
+				return nil, ispctl.Invalid("vm", string(name), "address %s is not in %s of zone %q", a, z.Prefix6, z.Name)
+			}
+			hosts = append(hosts, Host{Name: name, MAC: mac.String(), Addr: nic.Addr, Addr6: nic.Addr6})
 		}
 	}
 	slices.SortFunc(hosts, func(a, b Host) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Addr.Compare(b.Addr)) })
@@ -128,7 +139,20 @@ func sockets(z ispctl.Zone, link string) []Socket {
 	if z.DHCP {
 		all = append(all, Socket{Port: dhcpPort, Addr: netip.IPv4Unspecified(), Link: link})
 	}
+	if z.Prefix6.IsValid() && z.DNS {
+		// It takes every address of the link; the wall lets guests ask at the
+		// gateway's only.
+		all = append(all, Socket{Port: dnsPort, Addr: z.Gateway6()}, Socket{Port: dnsPort, Addr: ispctl.BridgeLinkLocal(link), Link: link})
+	}
+	if z.Prefix6.IsValid() && z.DHCP {
+		all = append(all, Socket{Port: dhcp6Port, Addr: netip.IPv6Unspecified(), Link: link})
+	}
+	slices.SortFunc(all, compareSockets)
 	return all
+}
+
+func compareSockets(a, b Socket) int {
+	return cmp.Or(cmp.Compare(a.Port, b.Port), a.Addr.Compare(b.Addr), cmp.Compare(a.Link, b.Link))
 }
 
 // serves reports whether the server is for that port.

@@ -14,7 +14,7 @@
 //
 //   - keep leases. There is no lease file, and who leaves the model has his lease
 //     released (RFC 2131, 4.4.6): dnsmasq would give his address to nobody else
-//     for as long as it runs.
+//     for as long as it runs. For one of IPv6 the server is started over.
 //   - give leases names. A guest could call itself as it likes, and its name
 //     would outlive it.
 //   - tag hosts (set:). dnsmasq 2.86 to 2.90 then reads freed memory at the first

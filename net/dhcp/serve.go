@@ -176,6 +176,11 @@ func (k *Kernel) reload(p process, s Server) error {
 	if s.serves(dhcpPort) && len(gone) > maxReleases {
 		return errStartOver
 	}
+	if s.serves(dhcp6Port) && slices.ContainsFunc(gone, func(h Host) bool { return h.Addr6.IsValid() }) {
+		// A lease of DHCPv6 is its client's by an identifier that the client
+		// chose (RFC 8415, 11); nobody else can give it back.
+		return errStartOver
+	}
 	if err := k.write(record{Zone: s.Zone, Hosts: r.Hosts}); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package dhcp
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -21,16 +20,23 @@ import (
 // by inode. A link that has gone has its number for a name: a server that
 // listens on it hears nobody.
 func (k *Kernel) listening() (map[uint32]Socket, error) {
-	sockets, err := whole(func() ([]*netlink.Socket, error) { return k.nl.SocketDiagUDP(unix.AF_INET) })
-	if err != nil {
-		return nil, fmt.Errorf("list sockets: %w", err)
+	var sockets []*netlink.Socket
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		some, err := whole(func() ([]*netlink.Socket, error) { return k.nl.SocketDiagUDP(family) })
+		if err != nil {
+			return nil, fmt.Errorf("list sockets: %w", err)
+		}
+		sockets = append(sockets, some...)
 	}
 	all := map[uint32]Socket{}
 	for _, s := range sockets {
-		if port := s.ID.SourcePort; port != dnsPort && port != dhcpPort {
+		if port := s.ID.SourcePort; port != dnsPort && port != dhcpPort && port != dhcp6Port {
 			continue
 		}
-		addr, _ := netip.AddrFromSlice(s.ID.Source.To4())
+		addr, _ := netip.AddrFromSlice(s.ID.Source)
+		if s.ID.Source.To4() != nil {
+			addr = addr.Unmap()
+		}
 		one := Socket{Port: s.ID.SourcePort, Addr: addr}
 		if i := s.ID.Interface; i != 0 {
 			one.Link = strconv.Itoa(int(i))
@@ -55,9 +61,7 @@ func socketsOf(pid int, listening map[uint32]Socket) []Socket {
 			all = append(all, s)
 		}
 	}
-	slices.SortFunc(all, func(a, b Socket) int {
-		return cmp.Or(cmp.Compare(a.Port, b.Port), a.Addr.Compare(b.Addr), cmp.Compare(a.Link, b.Link))
-	})
+	slices.SortFunc(all, compareSockets)
 	return all
 }
 

@@ -127,21 +127,16 @@ func addNIC(t nft.Table, nic ispctl.NIC, z ispctl.Zone) error {
 			t.Add(addresses4, element(tap, mac, nft.Addr(a)))
 		case a.Is6():
 			t.Add(macs6, element(tap, mac))
-			for _, a := range []netip.Addr{a, linkLocal(hw)} {
+			// The link-local address that it makes of its MAC. One that it makes
+			// otherwise (RFC 7217) cannot be known in advance; to let any pass
+			// would let a guest take its router's.
+			for _, a := range []netip.Addr{a, ispctl.LinkLocal(hw)} {
 				t.Add(addresses6, element(tap, mac, nft.Addr(a)))
 				t.Add(targets, element(tap, mac, nft.Addr(a)))
 			}
 		}
 	}
 	return nil
-}
-
-// linkLocal is the address that a guest makes of its MAC (RFC 4291, appendix
-// A). One that it makes otherwise (RFC 7217) cannot be known in advance; to let
-// any pass would let a guest take its router's.
-func linkLocal(mac net.HardwareAddr) netip.Addr {
-	a := [16]byte{0xfe, 0x80, 8: mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
-	return netip.AddrFrom16(a)
 }
 
 func element(fields ...nft.Field) nft.Elem { return nft.Elem{Key: nft.Join(fields...)} }
