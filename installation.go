@@ -85,6 +85,17 @@ func (i Installation) GuestUID(vm int64) uint32 {
 	return guestUIDs + h.Sum32()&0xff*guestUIDBlock + uint32(vm)%guestUIDBlock
 }
 
+// Shaper is the name of the interface that what comes out of a tap waits in.
+func (i Installation) Shaper(tap string) string { return tap + "u" }
+
+// ShaperGroup is the link group of the shapers, which mark them as LinkGroup
+// does bridges and taps.
+func (i Installation) ShaperGroup() uint32 {
+	h := fnv.New32a()
+	h.Write([]byte("ispctl-qos:" + i.Prefix))
+	return h.Sum32()&0x3fff_ffff | 0x4000_0000
+}
+
 // Domain is the name of a VM's libvirt domain.
 func (i Installation) Domain(vm Name) string { return i.Prefix + "-" + string(vm) }
 

@@ -24,6 +24,7 @@ type Model struct {
 	VMs          []VM // absent ones included, see [Model.Guests]
 	Forwards     []Forward
 	Policies     []Policy
+	Flows        []Flow
 }
 
 // Guests are the VMs that are to exist: all but the absent ones.
@@ -126,6 +127,7 @@ func (m *Model) Sort() {
 	})
 	slices.SortFunc(m.VMs, func(a, b VM) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Policies, ComparePolicies)
+	slices.SortFunc(m.Flows, func(a, b Flow) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Slot, b.Slot)) })
 	slices.SortFunc(m.Forwards, func(a, b Forward) int {
 		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))
 	})

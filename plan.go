@@ -1,11 +1,12 @@
 package ispctl
 
-// Plan is what a subscriber buys: CPUs, memory and disk.
+// Plan is what a subscriber buys: CPUs, memory, disk, and limits to their use.
 type Plan struct {
 	Name    Name
 	CPUs    int
 	Memory  Size
 	Disk    Size
+	Limits  Limits
 	Applied bool
 }
 
@@ -33,6 +34,12 @@ func (p Plan) Validate() error {
 		return Invalid("plan", name, "disk %s is not %s to %s", p.Disk, MinDisk, MaxDisk)
 	case p.Disk%MiB != 0:
 		return Invalid("plan", name, "disk %s is no whole number of MiB", p.Disk)
+	}
+	if p.Limits.MemoryGuarantee > p.Memory {
+		return Invalid("plan", name, "memory guarantee %s is more than its memory of %s", p.Limits.MemoryGuarantee, p.Memory)
+	}
+	if err := p.Limits.Validate(); err != nil {
+		return Invalid("plan", name, "%s", err)
 	}
 	return nil
 }

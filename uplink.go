@@ -19,6 +19,7 @@ type Uplink struct {
 	Address6  netip.Prefix // the same for IPv6
 	Gateway6  netip.Addr
 	OnMove    string // program that asks the provider to move an address here; empty: none
+	Down, Up  Rate         // what the provider delivers; 0: not said, and nothing is shared out
 }
 
 // MaxInterfaceName is IFNAMSIZ-1: the longest interface name in bytes.
@@ -69,6 +70,11 @@ func (u Uplink) Validate() error {
 		return Invalid("uplink", u.Interface, "gateway %s is the host's own address", u.Gateway6)
 	case u.Gateway.IsValid() && u.Gateway == u.Address.Addr():
 		return Invalid("uplink", u.Interface, "gateway %s is the host's own address", u.Gateway)
+	}
+	for _, r := range []Rate{u.Down, u.Up} {
+		if r != 0 && (r < MinRate || r > MaxUplinkRate || r%8 != 0) {
+			return Invalid("uplink", u.Interface, "rate %s is not %s to %s in whole bytes", r, MinRate, MaxUplinkRate)
+		}
 	}
 	return nil
 }

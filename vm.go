@@ -28,6 +28,7 @@ type VM struct {
 	Image    string // digest of the image it was made from
 	SSHKeys  []string
 	NICs     []NIC
+	Limits   Limits // its own, in place of the plan's; see [Model.LimitsOf]
 	Wanted   Wanted
 	Created  time.Time
 	Applied  bool

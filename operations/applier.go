@@ -35,10 +35,10 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.forwards, a.policies}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.forwards, a.policies, a.flows}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
-		steps = append([]func() error{a.pruneForwards}, steps...)
+		steps = append([]func() error{a.pruneForwards, a.pruneFlows}, steps...)
 		steps = append(steps, a.pruneVMs, a.prunePlans, a.prunePolicies, a.pruneZones, a.pruneAddresses)
 	}
 	for _, step := range steps {
@@ -78,6 +78,9 @@ func (a *applier) dangling() error {
 		check(vm.TemplateAt, err)
 		check(vm.ZoneAt, known("zone", vm.Zone, zones))
 		check(vm.PlanAt, known("plan", vm.Plan, plans))
+	}
+	for _, f := range d.Flows {
+		check(f.VMAt, known("vm", string(f.VM), vms))
 	}
 	for _, f := range d.Forwards {
 		if f.Listen.Addr.Is4() { // IPv6 is opened at the VM's own address
@@ -131,8 +134,15 @@ func (a *applier) uplink() error {
 	if !u.Gateway6.IsValid() && u.Interface == a.have.Uplink.Interface {
 		u.Gateway6 = a.have.Uplink.Gateway6
 	}
+	u = keepRates(u, a.have.Uplink)
 	if u == a.have.Uplink {
 		return nil
+	}
+	if a.have.Uplink.Configured() && u.Interface == a.have.Uplink.Interface {
+		if said := changes(field{"down", a.have.Uplink.Down, u.Down}, field{"up", a.have.Uplink.Up, u.Up}); said != "" {
+			a.say("~ uplink %s %s", u.Interface, said)
+			return a.tx.PutUplink(u)
+		}
 	}
 	sign := "~"
 	if !a.have.Uplink.Configured() {
@@ -215,12 +225,13 @@ func (a *applier) plans() error {
 		want.Applied = err != nil || have.Applied
 		switch {
 		case err != nil:
-			a.say("+ plan %s cpus %d memory %s disk %s", want.Name, want.CPUs, want.Memory, want.Disk)
+			a.say("+ plan %s", planText(want))
 		case want == have:
 			continue
 		default:
 			a.say("~ plan %s %s", want.Name, changes(
-				field{"cpus", have.CPUs, want.CPUs}, field{"memory", have.Memory, want.Memory}, field{"disk", have.Disk, want.Disk}))
+				field{"cpus", have.CPUs, want.CPUs}, field{"memory", have.Memory, want.Memory}, field{"disk", have.Disk, want.Disk},
+				field{"limits", limitsText(have.Limits), limitsText(want.Limits)}))
 		}
 		if err := a.tx.PutPlan(want); err != nil {
 			return err

@@ -33,6 +33,9 @@ func (a *applier) vms() error {
 		if want.Admin != nil {
 			spec.NoAdmin, spec.NeedAdmin = !*want.Admin, *want.Admin
 		}
+		if want.Limits != nil {
+			spec.Limits = *want.Limits
+		}
 		if want.SSHKeys != nil {
 			spec.SSHKeys = *want.SSHKeys
 		}
@@ -87,7 +90,11 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 	next := have
 	next.Plan = ispctl.Name(want.Plan)
 	next.Wanted = cmp.Or(want.State, have.Wanted)
-	said := changes(field{"plan", have.Plan, next.Plan}, field{"state", have.Wanted, next.Wanted})
+	if want.Limits != nil {
+		next.Limits = *want.Limits
+	}
+	said := changes(field{"plan", have.Plan, next.Plan}, field{"state", have.Wanted, next.Wanted},
+		field{"limits", limitsText(have.Limits), limitsText(next.Limits)})
 	if want.SSHKeys != nil && !slices.Equal(*want.SSHKeys, have.SSHKeys) {
 		said = strings.TrimSpace(said + " ssh_keys (at its next first boot)")
 		if err := a.tx.SetKeys(have.ID, *want.SSHKeys); err != nil {

@@ -43,6 +43,9 @@ func (p *Provider) alter(ctx context.Context, o Options, e state.Entry, do edit,
 		if r.Intent, err = do(tx); err != nil {
 			return err
 		}
+		if err := p.admit(ctx, tx); err != nil {
+			return err
+		}
 		if armed != nil {
 			return armed.settle(tx)
 		}

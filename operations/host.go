@@ -26,6 +26,7 @@ func (p *Provider) DeclareHost(ctx context.Context, d Declaration, o Options) (R
 		// Whether there is to be an admin network is decided once.
 		d.Admin.Default = d.Admin.Default && !m.Uplink.Configured() && len(m.HostServices)+len(m.Zones) == 0
 		var said []string
+		d.Uplink = keepRates(d.Uplink, m.Uplink)
 		if d.Uplink.Configured() && d.Uplink != m.Uplink {
 			said = append(said, "~ uplink "+d.Uplink.Interface)
 			if err := tx.PutUplink(d.Uplink); err != nil {

@@ -20,6 +20,7 @@ type VMSpec struct {
 	SSHKeys  []string
 	Address  netip.Addr // invalid: the lowest free one of the zone
 	Address6 netip.Addr // the same for IPv6, where the zone has it
+	Limits   ispctl.Limits
 	Applied  bool
 
 	NoAdmin   bool // no NIC on the admin leg of its zone
@@ -99,7 +100,7 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 	}
 	return mk.tx.InsertVM(ispctl.VM{
 		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest,
-		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied,
+		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied, Limits: spec.Limits,
 		NICs: nics,
 	})
 }

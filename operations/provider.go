@@ -29,6 +29,8 @@ type Provider struct {
 	Hypervisor Hypervisor
 	DomainType string                               // what runs the guests: kvm, qemu (without hardware help), test
 	Drops      func(context.Context) (Drops, error) // what guests sent that the wall dropped
+	Traffic    Traffic                              // nil: what is used now is not known
+	Host       HostFacts
 	Images     *images.Store
 	Templates  templates.Set
 	Paths      ispctl.Paths

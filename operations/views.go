@@ -93,10 +93,11 @@ type PlanView struct {
 	Memory int64         `json:"memory_bytes"`
 	Disk   int64         `json:"disk_bytes"`
 	VMs    []ispctl.Name `json:"vms"`
+	Limits LimitsView    `json:"limits"`
 }
 
 func viewPlan(m *ispctl.Model, p ispctl.Plan) PlanView {
-	return PlanView{Name: p.Name, CPUs: p.CPUs, Memory: int64(p.Memory), Disk: int64(p.Disk), VMs: list(m.VMsOn(p.Name))}
+	return PlanView{Name: p.Name, CPUs: p.CPUs, Memory: int64(p.Memory), Disk: int64(p.Disk), VMs: list(m.VMsOn(p.Name)), Limits: viewLimits(p.Limits)}
 }
 
 // ImageView is an image as scripts see it.

@@ -101,6 +101,12 @@ func destroy(tx *state.Tx, m *ispctl.Model, vm ispctl.VM) ([]string, error) {
 			said = append(said, "- forward "+f.Listen.String()+" to "+f.To())
 		}
 	}
+	for _, f := range m.FlowsOf(vm.Name) {
+		if err := tx.DeleteFlow(f); err != nil {
+			return nil, err
+		}
+		said = append(said, "- flow "+f.Name())
+	}
 	vm.Wanted = ispctl.Absent
 	return append(said, "- vm "+string(vm.Name)), tx.UpdateVM(vm)
 }

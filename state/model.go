@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"slices"
 	"time"
 
 	"ispctl"
@@ -28,9 +29,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 		query string
 		scan  func(scanner) error
 	}{
-		{`SELECT interface, kind, address, gateway, address6, gateway6, on_move FROM uplink`, func(row scanner) error {
+		{`SELECT interface, kind, address, gateway, address6, gateway6, on_move, down, up FROM uplink`, func(row scanner) error {
 			u := &m.Uplink
-			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway}, text{&u.Address6}, text{&u.Gateway6}, &u.OnMove)
+			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway}, text{&u.Address6}, text{&u.Gateway6}, &u.OnMove, &u.Down, &u.Up)
 		}},
 		{`SELECT port, proto FROM host_service ORDER BY proto, port`, func(row scanner) error {
 			var one ispctl.Service
@@ -69,6 +70,14 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Plans = append(m.Plans, one)
 			return err
 		}},
+		{`SELECT plan, name, value FROM plan_limit`, func(row scanner) error {
+			var plan ispctl.Name
+			set, err := scanLimit(row, &plan)
+			if i := slices.IndexFunc(m.Plans, func(p ispctl.Plan) bool { return p.Name == plan }); i >= 0 {
+				set(&m.Plans[i].Limits)
+			}
+			return err
+		}},
 		{`SELECT digest, name, size, cmdline, built, disk_boot FROM image ORDER BY name, built, digest`, func(row scanner) error {
 			var one ispctl.Image
 			err := row.Scan(&one.Digest, &one.Name, &one.Size, &one.Cmdline, text{&one.Built}, &one.DiskBoot)
@@ -96,6 +105,18 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			err := row.Scan(&vm, &one.Index, &one.Role, &one.Zone, &one.MAC, &one.Tap, text{&one.Addr}, text{&one.Addr6}, words[ispctl.Allowance]{&one.Allow}, words[int]{&one.Tags})
 			of := &m.VMs[guests[vm]]
 			of.NICs = append(of.NICs, one)
+			return err
+		}},
+		{`SELECT vm, name, value FROM vm_limit`, func(row scanner) error {
+			var vm int64
+			set, err := scanLimit(row, &vm)
+			set(&m.VMs[guests[vm]].Limits)
+			return err
+		}},
+		{`SELECT vm, slot, transport, port, remote, rate, applied FROM flow`, func(row scanner) error {
+			var one ispctl.Flow
+			err := row.Scan(&one.VM, &one.Slot, &one.Match.Transport, &one.Match.Port, text{&one.Remote}, &one.Rate, &one.Applied)
+			m.Flows = append(m.Flows, one)
 			return err
 		}},
 		{`SELECT id, addr, port, last_port, proto, vm, vm_port, applied FROM forward`, func(row scanner) error {

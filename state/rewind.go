@@ -35,6 +35,9 @@ func (t *Tx) dropWalls(have, _ *ispctl.Model) error {
 	for _, p := range have.Policies {
 		errs = append(errs, t.DeletePolicy(p))
 	}
+	for _, f := range have.Flows {
+		errs = append(errs, t.DeleteFlow(f))
+	}
 	for _, a := range have.Addresses {
 		errs = append(errs, t.DeleteAddress(a))
 	}
@@ -92,6 +95,9 @@ func (t *Tx) rewindForwards(_, m *ispctl.Model) error {
 	var errs []error
 	for _, a := range m.Addresses {
 		errs = append(errs, t.PutAddress(a))
+	}
+	for _, f := range m.Flows {
+		errs = append(errs, t.PutFlow(f))
 	}
 	for _, f := range m.Forwards {
 		l := f.Listen

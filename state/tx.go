@@ -80,10 +80,11 @@ func (t *Tx) Model() (*ispctl.Model, error) { return t.store.model(t.ctx, t.tx) 
 
 // PutUplink declares the uplink.
 func (t *Tx) PutUplink(u ispctl.Uplink) error {
-	return t.exec(`INSERT INTO uplink (id, interface, kind, address, gateway, address6, gateway6, on_move) VALUES (1, ?, ?, ?, ?, ?, ?, ?)
+	return t.exec(`INSERT INTO uplink (id, interface, kind, address, gateway, address6, gateway6, on_move, down, up) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET interface = excluded.interface, kind = excluded.kind, address = excluded.address, gateway = excluded.gateway,
-			address6 = excluded.address6, gateway6 = excluded.gateway6, on_move = excluded.on_move`,
-		u.Interface, u.Kind, marshal(u.Address), marshal(u.Gateway), marshal(u.Address6), marshal(u.Gateway6), u.OnMove)
+			address6 = excluded.address6, gateway6 = excluded.gateway6, on_move = excluded.on_move,
+			down = excluded.down, up = excluded.up`,
+		u.Interface, u.Kind, marshal(u.Address), marshal(u.Gateway), marshal(u.Address6), marshal(u.Gateway6), u.OnMove, u.Down, u.Up)
 }
 
 // SetHostServices replaces what the host answers on the uplink.
@@ -137,9 +138,10 @@ func (t *Tx) DeleteZone(name ispctl.Name) error {
 
 // PutPlan makes the plan, or changes the one of that name.
 func (t *Tx) PutPlan(p ispctl.Plan) error {
-	return t.exec(`INSERT INTO plan (name, cpus, memory, disk, applied) VALUES (?, ?, ?, ?, ?)
+	err := t.exec(`INSERT INTO plan (name, cpus, memory, disk, applied) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET cpus = excluded.cpus, memory = excluded.memory, disk = excluded.disk, applied = excluded.applied`,
 		p.Name, p.CPUs, p.Memory, p.Disk, p.Applied)
+	return errors.Join(err, t.putLimits("plan_limit", "plan", p.Name, p.Limits))
 }
 
 // DeletePlan removes a plan.
@@ -181,7 +183,7 @@ func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 			return vm, fmt.Errorf("vm %s: nic %d: %w", vm.Name, i, err)
 		}
 	}
-	if err := t.SetKeys(vm.ID, vm.SSHKeys); err != nil {
+	if err := errors.Join(t.SetKeys(vm.ID, vm.SSHKeys), t.putLimits("vm_limit", "vm", vm.ID, vm.Limits)); err != nil {
 		return vm, fmt.Errorf("vm %s: %w", vm.Name, err)
 	}
 	return vm, nil
@@ -196,10 +198,11 @@ func (t *Tx) SetKeys(vm int64, keys []string) error {
 	return err
 }
 
-// UpdateVM changes a VM's plan, run state and provenance; its other columns
-// are for life.
+// UpdateVM changes a VM's plan, limits, run state and provenance; its other
+// columns are for life.
 func (t *Tx) UpdateVM(vm ispctl.VM) error {
-	return t.exec(`UPDATE vm SET plan = ?, wanted = ?, applied = ? WHERE id = ?`, vm.Plan, vm.Wanted, vm.Applied, vm.ID)
+	err := t.exec(`UPDATE vm SET plan = ?, wanted = ?, applied = ? WHERE id = ?`, vm.Plan, vm.Wanted, vm.Applied, vm.ID)
+	return errors.Join(err, t.putLimits("vm_limit", "vm", vm.ID, vm.Limits))
 }
 
 // DeleteVM forgets a VM that every layer has let go of, and frees its address.

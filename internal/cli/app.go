@@ -62,8 +62,10 @@ func (a *app) root() *cobra.Command {
 		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneList(), a.zoneShow(), a.zoneDelete(), a.zonePolicy(), a.zoneCheck()),
 		group("address", "External addresses", a.addressAdd(), a.addressList(), a.addressRemove()),
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
-		group("plan", "What a subscriber buys: CPUs, memory, disk", a.planCreate(), a.planList(), a.planShow(), a.planDelete()),
 		group("image", "Immutable disks that VMs are made from", a.imageBuild(), a.imagePull(), a.imageImport(), a.imageList(), a.imageShow(), a.imageVerify(), a.imageRemove(), a.imagePrune(), a.imageCatalogue()),
+		group("plan", "What a subscriber buys: CPUs, memory, disk, rates", a.planCreate(), a.planSet(), a.planList(), a.planShow(), a.planDelete()),
+		group("qos", "What VMs may use: rates, CPU time, memory, disk", a.qosShow(), a.qosSet(), a.qosUplink(), a.qosCapacity(),
+			group("flow", "Ceilings for some of a VM's traffic", a.qosFlowAdd(), a.qosFlowList(), a.qosFlowRemove())),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
 		group("vm", "Virtual machines", a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(), a.vmStop(), a.vmDestroy()),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
@@ -193,6 +195,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	}
 	hypervisor := libvirtd.Open(inst.Hypervisor, a.paths(), inst)
 	a.later(hypervisor.Close)
+	p.Traffic, p.Host = func(context.Context) (map[string]operations.Octets, error) { return readTraffic(inst) }, hostFacts()
 	p.Drops = func(ctx context.Context) (operations.Drops, error) { return readDrops(ctx, inst) }
 	p.Hypervisor, p.DomainType = hypervisor, vm.HostFacts(inst.Hypervisor).Type
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"strings"
+	"sync"
 
 	"ispctl"
 	"ispctl/converge"
@@ -15,6 +16,7 @@ import (
 	"ispctl/net/nft"
 	"ispctl/net/route"
 	"ispctl/operations"
+	"ispctl/qos"
 	"ispctl/templates"
 	"ispctl/vm"
 	"ispctl/vm/libvirtd"
@@ -32,13 +34,15 @@ func Layers(
 	counters, errCount := nft.Open(inst.Table(count.Layer))
 	routes, errRoutes := route.Open(strings.TrimSuffix(inst.LinkPattern(), "*"))
 	servers, errServers := dhcp.Open(inst, paths)
-	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers); err != nil {
+	shapers, errShapers := qos.Open(inst.LinkGroup(), inst.ShaperGroup())
+	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers, errShapers); err != nil {
 		return nil, nil, err
 	}
 	closeAll = func() error {
 		links.Close()
 		routes.Close()
 		servers.Close()
+		shapers.Close()
 		return errors.Join(wall.Close(), translation.Close(), counters.Close())
 	}
 	return []converge.Layer{
@@ -50,6 +54,7 @@ func Layers(
 		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),
+		converge.NewLayer(qos.Layer, qos.Desired(sync.OnceValue(qos.BestLeaf)), qos.Diff, shapers),
 		converge.NewLayer(dhcp.Layer, dhcp.Desired, dhcp.Diff, servers),
 		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
 	}, closeAll, nil

@@ -37,6 +37,7 @@ type Document struct {
 	VMs          []VM
 	Forwards     []Forward
 	Policies     []Policy
+	Flows        []Flow
 }
 
 // Admin is the admin network. What is nil is not mentioned.
@@ -78,12 +79,19 @@ type VM struct {
 	Address6 netip.Addr    // the same
 	State    ispctl.Wanted // empty: not mentioned
 	Admin    *bool         // whether it has a NIC on its zone's admin leg; nil: not mentioned
+	Limits   *ispctl.Limits // nil: not mentioned
 }
 
 // Forward is a forward.
 type Forward struct {
 	At, ListenAt, ToAt At
 	ispctl.Forward
+}
+
+// Flow is a flow limit.
+type Flow struct {
+	At, VMAt At
+	ispctl.Flow
 }
 
 // Policy is one policy; a line of the file that lists several services makes
@@ -135,6 +143,9 @@ func (d *Document) places() map[string]At {
 	}
 	for _, p := range d.Policies {
 		places[fmt.Sprintf("policy %q", p.Policy.String())] = p.At
+	}
+	for _, f := range d.Flows {
+		places[fmt.Sprintf("flow %q", f.Name())] = f.At
 	}
 	if d.Uplink != nil {
 		places[fmt.Sprintf("uplink %q", d.Uplink.Interface)] = d.UplinkAt

@@ -21,6 +21,7 @@ type (
 		VMs       []outVM      `yaml:"vms,omitempty"`
 		Forwards  []outForward `yaml:"forwards,omitempty"`
 		Policies  []outPolicy  `yaml:"policies,omitempty"`
+		Flows     []outFlow    `yaml:"flows,omitempty"`
 	}
 	outUplink struct {
 		Interface string `yaml:"interface"`
@@ -29,6 +30,8 @@ type (
 		Gateway   string `yaml:"gateway,omitempty"`
 		Address6  string `yaml:"address6,omitempty"`
 		Gateway6  string `yaml:"gateway6,omitempty"`
+		Down      string `yaml:"down,omitempty"`
+		Up        string `yaml:"up,omitempty"`
 	}
 	outHost struct {
 		Services []string `yaml:"services"`
@@ -55,6 +58,8 @@ type (
 		CPUs   int    `yaml:"cpus"`
 		Memory string `yaml:"memory"`
 		Disk   string `yaml:"disk"`
+
+		Limits map[string]string `yaml:"limits,omitempty"`
 	}
 	outVM struct {
 		Name     string   `yaml:"name"`
@@ -66,6 +71,8 @@ type (
 		State    string   `yaml:"state"`
 		Admin    *bool    `yaml:"admin,omitempty"`
 		SSHKeys  []string `yaml:"ssh_keys"`
+
+		Limits map[string]string `yaml:"limits,omitempty"`
 	}
 	outPolicy struct {
 		From     string   `yaml:"from"`
@@ -73,6 +80,12 @@ type (
 		Services []string `yaml:"services"`
 		Families []string `yaml:"families"`
 		Log      bool     `yaml:"log,omitempty"`
+	}
+	outFlow struct {
+		VM     string `yaml:"vm"`
+		Match  string `yaml:"match"`
+		Remote string `yaml:"remote,omitempty"`
+		Rate   string `yaml:"rate"`
 	}
 	outForward struct {
 		Listen string `yaml:"listen"`
@@ -96,6 +109,12 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		}
 		if u.Gateway6.IsValid() {
 			out.Uplink.Gateway6 = u.Gateway6.String()
+		}
+		if u.Down > 0 {
+			out.Uplink.Down = u.Down.String()
+		}
+		if u.Up > 0 {
+			out.Uplink.Up = u.Up.String()
 		}
 	}
 	for _, s := range m.HostServices {
@@ -121,12 +140,12 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.Zones = append(out.Zones, zone)
 	}
 	for _, p := range m.Plans {
-		out.Plans = append(out.Plans, outPlan{Name: string(p.Name), CPUs: p.CPUs, Memory: p.Memory.String(), Disk: p.Disk.String()})
+		out.Plans = append(out.Plans, outPlan{Name: string(p.Name), CPUs: p.CPUs, Memory: p.Memory.String(), Disk: p.Disk.String(), Limits: limitTexts(p.Limits)})
 	}
 	for _, vm := range m.Guests() {
 		one := outVM{
 			Name: string(vm.Name), Template: string(vm.Template), Zone: string(vm.Zone), Plan: string(vm.Plan),
-			State: string(vm.Wanted), SSHKeys: append([]string{}, vm.SSHKeys...),
+			State: string(vm.Wanted), SSHKeys: append([]string{}, vm.SSHKeys...), Limits: limitTexts(vm.Limits),
 		}
 		if len(vm.NICs) > 0 {
 			one.Address = vm.NICs[0].Addr.String()
@@ -146,6 +165,13 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.Policies = append(out.Policies, outPolicy{
 			From: string(p.From), To: string(p.To), Services: []string{p.Opening.String()}, Families: []string{string(p.Family)}, Log: p.Log,
 		})
+	}
+	for _, f := range m.Flows {
+		one := outFlow{VM: string(f.VM), Match: f.Match.String(), Rate: f.Rate.String()}
+		if f.Remote.IsValid() {
+			one.Remote = f.Remote.String()
+		}
+		out.Flows = append(out.Flows, one)
 	}
 	text, err := yaml.Dump(out, yaml.WithLineWidth(-1)) // a key is one line
 	if err != nil {

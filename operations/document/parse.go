@@ -47,6 +47,7 @@ func Parse(file string, data []byte) (*Document, error) {
 		"policies": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Policies = append(doc.Policies, p.policies(n)...) })
 		},
+		"flows": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Flows = append(doc.Flows, p.flow(n)) }) },
 	}, "version")
 	if version != Version {
 		// What else is wrong with it is not for this ispctl to say.
@@ -66,6 +67,8 @@ func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
 		"gateway":   func(n *yaml.Node) { u.Gateway = p.addr(n) },
 		"address6":  func(n *yaml.Node) { u.Address6 = p.prefix(n) },
 		"gateway6":  func(n *yaml.Node) { u.Gateway6 = p.addr(n) },
+		"down":      func(n *yaml.Node) { u.Down = p.rate(n) },
+		"up":        func(n *yaml.Node) { u.Up = p.rate(n) },
 	}, "interface")
 	if len(p.errs) == before {
 		p.check(n, u.Validate())
@@ -151,6 +154,7 @@ func (p *parser) plan(n *yaml.Node) Plan {
 		"cpus":   func(n *yaml.Node) { plan.CPUs = p.integer(n) },
 		"memory": func(n *yaml.Node) { plan.Memory = p.size(n) },
 		"disk":   func(n *yaml.Node) { plan.Disk = p.size(n) },
+		"limits": func(n *yaml.Node) { plan.Limits = p.limits(n, ispctl.Limit.Set) },
 	}, "name", "cpus", "memory", "disk")
 	if len(p.errs) == before {
 		p.check(n, plan.Validate())
@@ -167,6 +171,7 @@ func (p *parser) vm(n *yaml.Node) VM {
 		"plan":     func(n *yaml.Node) { vm.Plan, vm.PlanAt = string(p.name("plan", n)), at(n) },
 		"address":  func(n *yaml.Node) { vm.Address = p.addr(n) },
 		"address6": func(n *yaml.Node) { vm.Address6 = p.addr(n) },
+		"limits":   func(n *yaml.Node) { l := p.limits(n, ispctl.Limit.Override); vm.Limits = &l },
 		"state": func(n *yaml.Node) {
 			vm.State = scalar(p, n, func(s string) (ispctl.Wanted, error) {
 				if w := ispctl.Wanted(s); w == ispctl.Running || w == ispctl.Stopped {
@@ -229,6 +234,9 @@ func (p *parser) unique(d *Document) {
 	}
 	for _, one := range d.Policies {
 		once(one.At, "policy", one.Policy.String(), true)
+	}
+	for _, f := range d.Flows {
+		once(f.At, "flow", f.Name(), f.VM != "")
 	}
 	for _, f := range d.Forwards {
 		once(f.At, "forward", f.Listen.String(), f.Listen.Addr.IsValid())

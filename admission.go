@@ -1,0 +1,56 @@
+package ispctl
+
+import "fmt"
+
+// LimitsOf are the limits of a VM as they come to be: its plan's, with its own
+// in their place.
+func (m *Model) LimitsOf(vm VM) Limits {
+	plan, err := m.Plan(string(vm.Plan))
+	if err != nil {
+		return vm.Limits
+	}
+	return vm.Limits.Over(plan.Limits)
+}
+
+// Promised is the sum of the guarantees of all guests, in each direction, and
+// how many there are.
+func (m *Model) Promised() (sum Rate, guests int) {
+	plans := byName(m.Plans, func(p Plan) Name { return p.Name })
+	for _, vm := range m.Guests() {
+		if g := vm.Limits.Over(plans[vm.Plan].Limits).Guarantee; g > 0 {
+			sum += g
+			guests++
+		}
+	}
+	return sum, guests
+}
+
+// validatePromises checks that what is promised is there. The arithmetic is in
+// the error: it is what an operator would do next.
+func (m *Model) validatePromises() error {
+	plans := byName(m.Plans, func(p Plan) Name { return p.Name })
+	for _, vm := range m.Guests() {
+		plan := plans[vm.Plan]
+		limits := vm.Limits.Over(plan.Limits)
+		if err := limits.Validate(); err != nil {
+			return Invalid("vm", string(vm.Name), "with plan %q: %s", plan.Name, err)
+		}
+		if limits.MemoryGuarantee > plan.Memory {
+			return Invalid("vm", string(vm.Name), "memory guarantee %s is more than the %s of plan %q", limits.MemoryGuarantee, plan.Memory, plan.Name)
+		}
+	}
+	sum, guests := m.Promised()
+	for _, side := range []struct {
+		name string
+		has  Rate
+	}{{"up", m.Uplink.Up}, {"down", m.Uplink.Down}} {
+		if side.has > 0 && sum > side.has {
+			return &Error{
+				Kind: Conflict, Object: object("uplink", m.Uplink.Interface),
+				Cause: fmt.Sprintf("%d guests are promised %s together; its %s is %s: %s too much", guests, sum, side.name, side.has, sum-side.has),
+				Next:  "see: ispctl qos capacity",
+			}
+		}
+	}
+	return nil
+}

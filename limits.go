@@ -1,0 +1,238 @@
+package ispctl
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Limits are what a VM may use, and what it is promised. A zero says nothing: in
+// a plan that there is no such limit, in a VM that the plan's stands.
+type Limits struct {
+	Down      Rate // ceiling of what it receives from the Internet
+	Up        Rate // ceiling of what it sends to the Internet
+	Guarantee Rate // of each direction, whatever the others do
+	Burst     Size // that may pass at full speed after a pause
+	Local     Rate // ceiling of each direction between it and the zones of this host
+
+	CPUCeiling      Percent // of one CPU: 150 is one and a half
+	CPUShares       int64   // weight among the guests when all want more than there is
+	MemoryGuarantee Size    // that no balloon takes
+
+	ReadIOPS, WriteIOPS int64 // operations per second of its disk
+	ReadRate, WriteRate Size  // bytes per second of its disk
+}
+
+// Percent is hundredths.
+type Percent int64
+
+func (p Percent) String() string { return strconv.FormatInt(int64(p), 10) + "%" }
+
+// NoLimit in a VM's limits lifts that of its plan.
+const NoLimit = -1
+
+// Limit describes one of the limits: its name in commands, documents and the
+// database, and how its value is written.
+type Limit struct {
+	Name, Unit, Help string
+
+	at    func(*Limits) *int64
+	parse func(string) (int64, error)
+	text  func(int64) string
+}
+
+// limitTable is every limit there is.
+var limitTable = []Limit{
+	rateLimit("down", "ceiling of what it receives from the Internet", func(l *Limits) *Rate { return &l.Down }),
+	rateLimit("up", "ceiling of what it sends to the Internet", func(l *Limits) *Rate { return &l.Up }),
+	rateLimit("guarantee", "rate it is promised on the uplink, in each direction", func(l *Limits) *Rate { return &l.Guarantee }),
+	sizeLimit("burst", "what may pass at full speed after a pause", "SIZE", func(l *Limits) *Size { return &l.Burst }),
+	rateLimit("local", "ceiling between it and the zones of this host, in each direction", func(l *Limits) *Rate { return &l.Local }),
+	{
+		"cpu-ceiling", "PERCENT", "CPU time it may use, 100% being one whole CPU",
+		func(l *Limits) *int64 { return (*int64)(&l.CPUCeiling) }, parsePercent,
+		func(n int64) string { return Percent(n).String() },
+	},
+	countLimit("cpu-shares", "its weight when guests want more CPU time than there is; 100 is the usual", func(l *Limits) *int64 { return &l.CPUShares }),
+	sizeLimit("memory-guarantee", "memory that it keeps when memory runs short", "SIZE", func(l *Limits) *Size { return &l.MemoryGuarantee }),
+	countLimit("read-iops", "read operations per second of its disk", func(l *Limits) *int64 { return &l.ReadIOPS }),
+	countLimit("write-iops", "write operations per second of its disk", func(l *Limits) *int64 { return &l.WriteIOPS }),
+	sizeLimit("read-rate", "bytes read per second from its disk", "SIZE", func(l *Limits) *Size { return &l.ReadRate }),
+	sizeLimit("write-rate", "bytes written per second to its disk", "SIZE", func(l *Limits) *Size { return &l.WriteRate }),
+}
+
+// LimitTable lists every limit there is, in the order they are shown.
+func LimitTable() []Limit { return append([]Limit{}, limitTable...) }
+
+func rateLimit(name, help string, at func(*Limits) *Rate) Limit {
+	return Limit{
+		name, "RATE", help, func(l *Limits) *int64 { return (*int64)(at(l)) },
+		func(s string) (int64, error) { r, err := ParseRate(s); return int64(r), err },
+		func(n int64) string { return Rate(n).String() },
+	}
+}
+
+func sizeLimit(name, help, unit string, at func(*Limits) *Size) Limit {
+	return Limit{
+		name, unit, help, func(l *Limits) *int64 { return (*int64)(at(l)) },
+		func(s string) (int64, error) { r, err := ParseSize(s); return int64(r), err },
+		func(n int64) string { return Size(n).String() },
+	}
+}
+
+func countLimit(name, help string, at func(*Limits) *int64) Limit {
+	return Limit{name, "N", help, at, func(s string) (int64, error) {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return 0, Invalid(name, s, "is no whole number")
+		}
+		return n, nil
+	}, func(n int64) string { return strconv.FormatInt(n, 10) }}
+}
+
+func parsePercent(s string) (int64, error) {
+	digits, ok := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if !ok || err != nil {
+		return 0, Invalid("percentage", s, "is not written as 150%%")
+	}
+	return n, nil
+}
+
+// Words that stand for no value of their own.
+const (
+	noneWord = "none"
+	planWord = "plan"
+)
+
+// Set reads a value, or "none". A zero is refused: it would lift the limit.
+func (f Limit) Set(l *Limits, text string) error {
+	if text == noneWord {
+		*f.at(l) = 0
+		return nil
+	}
+	n, err := f.parse(text)
+	if err != nil {
+		return err
+	}
+	if n <= 0 {
+		return Invalid(f.Name, text, "is nothing; to have no limit, write none")
+	}
+	*f.at(l) = n
+	return nil
+}
+
+// Override is Set for a VM: "none" lifts the plan's limit, and "plan" lets it
+// stand again.
+func (f Limit) Override(l *Limits, text string) error {
+	switch text {
+	case noneWord:
+		*f.at(l) = NoLimit
+		return nil
+	case planWord:
+		*f.at(l) = 0
+		return nil
+	}
+	return f.Set(l, text)
+}
+
+// Text is the value as it was written; empty: it says nothing.
+func (f Limit) Text(l Limits) string {
+	switch n := *f.at(&l); n {
+	case 0:
+		return ""
+	case NoLimit:
+		return noneWord
+	default:
+		return f.text(n)
+	}
+}
+
+// Value is the bare number: bits per second, bytes, percent or a count.
+func (f Limit) Value(l Limits) int64 { return *f.at(&l) }
+
+// SetValue is the reverse of Value.
+func (f Limit) SetValue(l *Limits, n int64) { *f.at(l) = n }
+
+// Key is the name in documents, JSON and the database.
+func (f Limit) Key() string { return strings.ReplaceAll(f.Name, "-", "_") }
+
+// String lists what is set, as flags.
+func (l Limits) String() string {
+	var parts []string
+	for _, f := range limitTable {
+		if text := f.Text(l); text != "" {
+			parts = append(parts, f.Name+" "+text)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// Over are the limits with those that are set in l in place of base's.
+func (l Limits) Over(base Limits) Limits {
+	for _, f := range limitTable {
+		switch n := f.Value(l); n {
+		case 0:
+		case NoLimit:
+			f.SetValue(&base, 0)
+		default:
+			f.SetValue(&base, n)
+		}
+	}
+	return base
+}
+
+// Bounds that catch a slipped unit. A shaper's clock holds a burst of some four
+// minutes and no more.
+const (
+	minBurst      = 4 * KiB
+	maxBurstTime  = 240 // seconds
+	minCPUCeiling = 5
+	maxShares     = 10000
+	maxIOPS       = 10_000_000
+	minDiskRate   = 64 * KiB
+)
+
+// Validate checks limits as they come to be, plan and VM together.
+func (l Limits) Validate() error {
+	for _, one := range []struct {
+		name    string
+		rate    Rate
+		ceiling bool
+	}{{"down", l.Down, true}, {"up", l.Up, true}, {"guarantee", l.Guarantee, false}, {"local", l.Local, false}} {
+		if one.rate == 0 {
+			continue
+		}
+		if err := one.rate.validate(); err != nil {
+			return fmt.Errorf("%s %w", one.name, err)
+		}
+		switch {
+		case one.ceiling && one.rate < l.Guarantee:
+			return fmt.Errorf("%s %s is below the guarantee of %s", one.name, one.rate, l.Guarantee)
+		case one.ceiling && int64(l.Burst) > int64(one.rate)/8*maxBurstTime:
+			return fmt.Errorf("burst %s takes more than %d seconds at %s %s", l.Burst, maxBurstTime, one.name, one.rate)
+		}
+	}
+	switch {
+	case l.Burst != 0 && l.Down == 0 && l.Up == 0:
+		return errors.New("burst without a ceiling says nothing; set down or up")
+	case l.Burst != 0 && l.Burst < minBurst:
+		return fmt.Errorf("burst %s is less than %s, which is two frames", l.Burst, minBurst)
+	case l.CPUCeiling != 0 && (l.CPUCeiling < minCPUCeiling || l.CPUCeiling > MaxCPUs*100):
+		return fmt.Errorf("cpu-ceiling %s is not %d%% to %d%%", l.CPUCeiling, minCPUCeiling, MaxCPUs*100)
+	case l.CPUShares != 0 && (l.CPUShares < 2 || l.CPUShares > maxShares):
+		return fmt.Errorf("cpu-shares %d is not 2 to %d", l.CPUShares, maxShares)
+	}
+	for _, n := range []int64{l.ReadIOPS, l.WriteIOPS} {
+		if n < 0 || n > maxIOPS {
+			return fmt.Errorf("%d operations per second is not 1 to %d", n, maxIOPS)
+		}
+	}
+	for _, n := range []Size{l.ReadRate, l.WriteRate} {
+		if n != 0 && (n < minDiskRate || n > TiB) {
+			return fmt.Errorf("%s per second of the disk is not %s to %s", n, minDiskRate, TiB)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package operations
+
+import (
+	"context"
+	"time"
+
+	"ispctl"
+)
+
+// LimitsView is limits as scripts see them; 0: there is none.
+type LimitsView struct {
+	Down            int64 `json:"down_bits_per_second"`
+	Up              int64 `json:"up_bits_per_second"`
+	Guarantee       int64 `json:"guarantee_bits_per_second"`
+	Burst           int64 `json:"burst_bytes"`
+	Local           int64 `json:"local_bits_per_second"`
+	CPUCeiling      int64 `json:"cpu_ceiling_percent"`
+	CPUShares       int64 `json:"cpu_shares"`
+	MemoryGuarantee int64 `json:"memory_guarantee_bytes"`
+	ReadIOPS        int64 `json:"read_iops"`
+	WriteIOPS       int64 `json:"write_iops"`
+	ReadRate        int64 `json:"read_bytes_per_second"`
+	WriteRate       int64 `json:"write_bytes_per_second"`
+}
+
+func viewLimits(l ispctl.Limits) LimitsView {
+	return LimitsView{
+		Down: int64(l.Down), Up: int64(l.Up), Guarantee: int64(l.Guarantee), Burst: int64(l.Burst), Local: int64(l.Local),
+		CPUCeiling: int64(l.CPUCeiling), CPUShares: l.CPUShares, MemoryGuarantee: int64(l.MemoryGuarantee),
+		ReadIOPS: l.ReadIOPS, WriteIOPS: l.WriteIOPS, ReadRate: int64(l.ReadRate), WriteRate: int64(l.WriteRate),
+	}
+}
+
+// QoSView is what a VM may use, and what it uses now.
+type QoSView struct {
+	VM         ispctl.Name       `json:"vm"`
+	Zone       ispctl.Name       `json:"zone"`
+	Plan       ispctl.Name       `json:"plan"`
+	Configured map[string]string `json:"configured"` // its own limits, in place of the plan's
+	Effective  LimitsView        `json:"effective"`
+	Flows      []FlowView        `json:"flows"`
+
+	// What it received and sent while it was looked at, by all its NICs.
+	DownNow int64 `json:"down_now_bits_per_second"`
+	UpNow   int64 `json:"up_now_bits_per_second"`
+}
+
+// FlowView is a flow limit as scripts see it.
+type FlowView struct {
+	VM     ispctl.Name `json:"vm"`
+	Match  string      `json:"match"`
+	Remote string      `json:"remote"`
+	Rate   int64       `json:"bits_per_second"`
+}
+
+func viewFlow(f ispctl.Flow) FlowView {
+	v := FlowView{VM: f.VM, Match: f.Match.String(), Rate: int64(f.Rate)}
+	if f.Remote.IsValid() {
+		v.Remote = f.Remote.String()
+	}
+	return v
+}
+
+// Octets is what has passed a tap: to its guest, and from it.
+type Octets struct{ Down, Up uint64 }
+
+// Traffic reads what has passed every tap, by its name.
+type Traffic func(context.Context) (map[string]Octets, error)
+
+// lookFor is how long a rate is watched.
+const lookFor = 500 * time.Millisecond
+
+// rates are what passes each tap now, in bits per second.
+func (p *Provider) rates(ctx context.Context) (map[string]Octets, error) {
+	if p.Traffic == nil {
+		return nil, nil
+	}
+	before, err := p.Traffic(ctx)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(lookFor):
+	}
+	after, err := p.Traffic(ctx)
+	seconds := time.Since(start).Seconds()
+	now := make(map[string]Octets, len(after))
+	for tap, a := range after {
+		if b, there := before[tap]; there && a.Down >= b.Down && a.Up >= b.Up {
+			now[tap] = Octets{uint64(float64(a.Down-b.Down) * 8 / seconds), uint64(float64(a.Up-b.Up) * 8 / seconds)}
+		}
+	}
+	return now, err
+}
+
+// QoS shows what VMs may use and what they use now: all, those of a zone, or
+// one.
+func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	vms := m.Guests()
+	if of != "" {
+		if vms, err = guestsOf(m, of); err != nil {
+			return nil, err
+		}
+	}
+	now, err := p.rates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]QoSView, len(vms))
+	for i, vm := range vms {
+		v := QoSView{VM: vm.Name, Zone: vm.Zone, Plan: vm.Plan, Configured: map[string]string{}, Effective: viewLimits(m.LimitsOf(vm)), Flows: []FlowView{}}
+		for _, f := range ispctl.LimitTable() {
+			if text := f.Text(vm.Limits); text != "" {
+				v.Configured[f.Key()] = text
+			}
+		}
+		for _, f := range m.FlowsOf(vm.Name) {
+			v.Flows = append(v.Flows, viewFlow(f))
+		}
+		for _, nic := range vm.NICs {
+			v.DownNow += int64(now[nic.Tap].Down)
+			v.UpNow += int64(now[nic.Tap].Up)
+		}
+		views[i] = v
+	}
+	return views, nil
+}
+
+// guestsOf are the VMs of a zone, or the one of that name. A VM comes first.
+func guestsOf(m *ispctl.Model, name string) ([]ispctl.VM, error) {
+	vm, err := m.VM(name)
+	if err == nil {
+		return []ispctl.VM{vm}, nil
+	}
+	if _, noZone := m.Zone(name); noZone != nil {
+		return nil, err
+	}
+	var some []ispctl.VM
+	for _, vm := range m.Guests() {
+		if string(vm.Zone) == name {
+			some = append(some, vm)
+		}
+	}
+	return some, nil
+}
+
+// Flows lists the flow limits.
+func (p *Provider) Flows(ctx context.Context) ([]FlowView, error) {
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]FlowView, len(m.Flows))
+	for i, f := range m.Flows {
+		views[i] = viewFlow(f)
+	}
+	return views, nil
+}

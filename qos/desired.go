@@ -1,0 +1,147 @@
+package qos
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"ispctl"
+)
+
+// Layer is the layer's name.
+const Layer = "qos"
+
+// LegRate is the ceiling of a NIC other than the first: the leg that the VM is
+// administered by. The plan's rates are for the Internet, which no leg reaches.
+const LegRate = 100 * ispctl.Mbit
+
+// State is every shaped tap by name, and the uplink's tree.
+type State struct {
+	Ports  map[string]Port
+	Uplink map[string]Tree // by interface; at most one is wanted
+}
+
+// Len is the number of shaped taps.
+func (s State) Len() int { return len(s.Ports) }
+
+// Port is the shaping of one tap.
+type Port struct {
+	Tap    string
+	Alias  string // for people, on the shaper: "vm web1 nic 0"
+	Shaper string // the interface beside the tap; empty: it is not there
+	Up     bool   // the shaper is up
+
+	Redirected bool // what comes out of the tap goes to the shaper first
+	ToGuest    Tree // on the tap
+	FromGuest  Tree // on the shaper
+}
+
+// Object is the VM, as errors and the journal name it.
+func (p Port) Object() string {
+	object, _, _ := strings.Cut(p.Alias, " nic ")
+	return object
+}
+
+// Desired is a port for each NIC that has a limit, with leaves of a kind that
+// the kernel has.
+func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
+	return func(m *ispctl.Model) (State, error) {
+		s := State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}
+		var local []netip.Prefix
+		for _, z := range m.Zones {
+			local = append(local, z.Prefix)
+		}
+		plans := map[ispctl.Name]ispctl.Limits{}
+		for _, p := range m.Plans {
+			plans[p.Name] = p.Limits
+		}
+		flows := map[ispctl.Name][]ispctl.Flow{}
+		for _, f := range m.Flows {
+			flows[f.VM] = append(flows[f.VM], f)
+		}
+		for _, vm := range m.Guests() {
+			limits := vm.Limits.Over(plans[vm.Plan])
+			for _, nic := range vm.NICs {
+				p := Port{
+					Tap: nic.Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index), Shaper: m.Installation.Shaper(nic.Tap),
+					Up: true, Redirected: true,
+				}
+				if nic.Index > 0 {
+					p.ToGuest, p.FromGuest = leg(limits, leaf), leg(limits, leaf)
+				} else {
+					down := wish{limits.Down, limits.Local, limits.Burst, flows[vm.Name], local, toGuest}
+					up := wish{limits.Up, limits.Local, limits.Burst, flows[vm.Name], local, fromGuest}
+					if down.nothing() && up.nothing() {
+						continue
+					}
+					p.ToGuest, p.FromGuest = down.tree(leaf), up.tree(leaf)
+				}
+				s.Ports[p.Tap] = p
+			}
+		}
+		return s, nil
+	}
+}
+
+// wish is what one direction of a NIC is limited to.
+type wish struct {
+	internet, local ispctl.Rate
+	burst           ispctl.Size
+	flows           []ispctl.Flow
+	zones           []netip.Prefix
+	direction       direction
+}
+
+func (w wish) nothing() bool { return w.internet == 0 && w.local == 0 && len(w.flows) == 0 }
+
+// leg is the tree of a NIC that is no way to the Internet: one class for all.
+func leg(l ispctl.Limits, leaf func() Kind) Tree {
+	rate := LegRate
+	if l.Local > 0 {
+		rate = l.Local
+	}
+	return Tree{Classes: []Class{leafClass(localClass, 0, rate, rate, defaultBurst(rate), leaf)}, Program: constant(localClass)}.rooted()
+}
+
+func (w wish) tree(leaf func() Kind) Tree {
+	if w.nothing() {
+		// The other direction has limits: an empty tree lets all pass, and
+		// a limit that is added later is added in place.
+		return Tree{}.rooted()
+	}
+	var classes []Class
+	if w.internet > 0 || len(w.flows) > 0 {
+		classes = append(classes, w.internetClasses(leaf)...)
+	}
+	if w.local > 0 {
+		classes = append(classes, leafClass(localClass, 0, w.local, w.local, defaultBurst(w.local), leaf))
+	}
+	slices.SortFunc(classes, func(a, b Class) int { return cmp.Compare(a.Minor, b.Minor) })
+	return Tree{Classes: classes, Program: w.program()}.rooted()
+}
+
+// internetClasses are a class for all that is exchanged with the Internet, and
+// in it one for each flow limit and one for the rest. A class may use what its
+// rate says whatever its parent's, so the rates of those inside sum up to their
+// parent's; what one does not use the others borrow, up to their ceilings.
+func (w wish) internetClasses(leaf func() Kind) []Class {
+	total, burst := w.internet, int64(w.burst)
+	if total == 0 {
+		total = ispctl.MaxRate
+	}
+	if burst == 0 {
+		burst = defaultBurst(total)
+	}
+	outer := class(internetClass, 0, total, total, burst)
+	var flows []Class
+	rest := total
+	for _, f := range w.flows {
+		// Together they are assured of half at most.
+		assured := min(f.Rate, total/ispctl.Rate(2*len(w.flows))) / 8 * 8
+		rest -= assured
+		flows = append(flows, leafClass(flowClass(f), internetClass, assured, f.Rate, defaultBurst(f.Rate), leaf))
+	}
+	return append([]Class{outer, leafClass(restClass, internetClass, rest, total, burst, leaf)}, flows...)
+}

@@ -1,0 +1,182 @@
+package qos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ispctl/converge"
+)
+
+// ErrInjected is the fault that FailAfter brings about.
+var ErrInjected = errors.New("injected fault")
+
+// Fake is the queues of a host in memory. It refuses what the kernel refuses.
+// Every tap is there.
+type Fake struct {
+	State   State
+	Foreign map[string]string // root qdiscs of others, by device
+
+	// FailAfter, when positive, makes the change after that many fail.
+	FailAfter int
+}
+
+var _ converge.Target[State, Change] = (*Fake)(nil)
+
+// NewFake is a host with a root qdisc that is not ours.
+func NewFake() *Fake {
+	return &Fake{State: State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}, Foreign: map[string]string{"eth0": "fq_codel"}}
+}
+
+// Observe lists what is ours.
+func (f *Fake) Observe(context.Context) (State, error) {
+	s := State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}
+	for tap, p := range f.State.Ports {
+		p.ToGuest, p.FromGuest = p.ToGuest.clone(), p.FromGuest.clone()
+		s.Ports[tap] = p
+	}
+	for dev, t := range f.State.Uplink {
+		s.Uplink[dev] = t.clone()
+	}
+	return s, nil
+}
+
+func (t Tree) clone() Tree {
+	t.Classes = slices.Clone(t.Classes)
+	return t
+}
+
+// Apply carries out changes in order, past a port that fails.
+func (f *Fake) Apply(_ context.Context, changes []Change) error {
+	var errs []error
+	failed := map[string]bool{}
+	for i, c := range changes {
+		if failed[owner(c)] {
+			continue
+		}
+		err := f.apply(c)
+		if f.FailAfter > 0 && i == f.FailAfter {
+			err = ErrInjected
+		}
+		if err != nil {
+			failed[owner(c)] = true
+			errs = append(errs, &converge.Fault{Object: c.Object(), Err: fmt.Errorf("%s: %w", c, err)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *Fake) apply(c Change) error {
+	if c.Port.Tap == "" {
+		return f.applyUplink(c)
+	}
+	p := f.State.port(c.Port.Tap)
+	if c.Act == Release {
+		delete(f.State.Ports, p.Tap)
+		return nil
+	}
+	if c.Act != AddShaper && p.Shaper == "" {
+		return errors.New("the shaper is not there")
+	}
+	var err error
+	switch {
+	case c.Act == AddShaper:
+		p.Shaper = c.Port.Shaper
+	case c.Act == SetUp:
+		p.Up, p.Alias = true, c.Port.Alias
+	case c.Act == Redirect:
+		p.Redirected = true
+	case f.Foreign[c.Device] != "":
+		err = errors.New("has a root qdisc that is not ours")
+	case c.Device == p.Shaper:
+		p.FromGuest, err = p.FromGuest.apply(c)
+	default:
+		p.ToGuest, err = p.ToGuest.apply(c)
+	}
+	f.State.Ports[p.Tap] = p
+	return err
+}
+
+func (f *Fake) applyUplink(c Change) error {
+	if f.Foreign[c.Device] != "" {
+		return errors.New("has a root qdisc that is not ours")
+	}
+	if c.Act == DelRoot {
+		delete(f.State.Uplink, c.Device)
+		return nil
+	}
+	t, err := f.State.Uplink[c.Device].apply(c)
+	f.State.Uplink[c.Device] = t
+	return err
+}
+
+func (t Tree) apply(c Change) (Tree, error) {
+	t = t.clone()
+	if !t.Rooted && c.Act != AddRoot {
+		return t, errors.New("no tree")
+	}
+	at := slices.IndexFunc(t.Classes, func(k Class) bool { return k.Minor == c.Class.Minor })
+	switch c.Act {
+	case AddRoot:
+		t.Rooted = true
+	case SetClass:
+		if c.Class.Parent != 0 && find(t.Classes, c.Class.Parent).Minor == 0 {
+			return t, errors.New("no such parent")
+		}
+		k := c.Class
+		k.Leaf, k.Limit = "", 0
+		if at >= 0 {
+			k.Leaf, k.Limit = t.Classes[at].Leaf, t.Classes[at].Limit
+			t.Classes[at] = k
+			break
+		}
+		t.Classes = append(t.Classes, k)
+		slices.SortFunc(t.Classes, func(a, b Class) int { return cmp.Compare(a.Minor, b.Minor) })
+	case SetLeaf:
+		if at < 0 {
+			return t, errors.New("no such class")
+		}
+		t.Classes[at].Leaf, t.Classes[at].Limit = c.Class.Leaf, c.Class.Limit
+	case SetProgram:
+		t.Program = c.Program
+	case DelProgram:
+		t.Program = ""
+	case DelClass:
+		if slices.ContainsFunc(t.Classes, func(k Class) bool { return k.Parent == c.Class.Minor }) {
+			return t, errors.New("classes are in it")
+		}
+		if at >= 0 {
+			t.Classes = slices.Delete(t.Classes, at, at+1)
+		}
+		if len(t.Classes) == 0 {
+			t.Classes = nil
+		}
+	}
+	return t, nil
+}
+
+// String draws every tree, a line per class.
+func (f *Fake) String() string {
+	var b strings.Builder
+	draw := func(dev string, t Tree) {
+		for _, c := range t.Classes {
+			fmt.Fprintf(&b, "%s %s\n", dev, Change{Act: SetClass, Device: dev, Class: c})
+		}
+	}
+	for _, tap := range slices.Sorted(maps.Keys(f.State.Ports)) {
+		p := f.State.Ports[tap]
+		draw(p.Tap, p.ToGuest)
+		draw(p.Shaper, p.FromGuest)
+	}
+	for _, dev := range slices.Sorted(maps.Keys(f.State.Uplink)) {
+		draw(dev, f.State.Uplink[dev])
+	}
+	return b.String()
+}
+
+// DrawForeign draws what is not ours.
+func (f *Fake) DrawForeign() string { return fmt.Sprint(f.Foreign) }

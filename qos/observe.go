@@ -1,0 +1,237 @@
+package qos
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// link is what we look at of a network interface.
+type link struct {
+	index, group uint32
+	name, alias  string
+	kind         string
+	up           bool
+}
+
+type links map[string]link
+
+func (k *Kernel) links() (links, error) {
+	all := links{}
+	err := k.socket.dump(unix.RTM_GETLINK, ifinfo(0, 0, 0), func(b []byte) error {
+		if len(b) < unix.SizeofIfInfomsg {
+			return nil
+		}
+		attrs := attributes(b[unix.SizeofIfInfomsg:])
+		l := link{
+			index: binary.NativeEndian.Uint32(b[4:]), up: binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP != 0,
+			name: str(attrs[unix.IFLA_IFNAME]), alias: str(attrs[unix.IFLA_IFALIAS]), kind: str(attributes(attrs[linkInfo])[linkInfoKind]),
+		}
+		if g := attrs[unix.IFLA_GROUP]; len(g) == 4 {
+			l.group = binary.NativeEndian.Uint32(g)
+		}
+		all[l.name] = l
+		return nil
+	})
+	return all, err
+}
+
+func str(b []byte) string { return strings.TrimRight(string(b), "\x00") }
+
+// Octets is what has passed a tap: to its guest, and from it.
+type Octets struct{ Down, Up uint64 }
+
+// Where struct rtnl_link_stats64 (linux/if_link.h) has bytes received and sent,
+// as the host sees them.
+const (
+	statsReceived = 16
+	statsSent     = 24
+	linkStats64   = 23
+)
+
+// Traffic reads what has passed every tap of ours since it was made.
+func (k *Kernel) Traffic() (map[string]Octets, error) {
+	all := map[string]Octets{}
+	err := k.socket.dump(unix.RTM_GETLINK, ifinfo(0, 0, 0), func(b []byte) error {
+		if len(b) < unix.SizeofIfInfomsg {
+			return nil
+		}
+		attrs := attributes(b[unix.SizeofIfInfomsg:])
+		stats, group := attrs[linkStats64], attrs[unix.IFLA_GROUP]
+		if len(stats) < statsSent+8 || len(group) != 4 || binary.NativeEndian.Uint32(group) != k.taps {
+			return nil
+		}
+		all[str(attrs[unix.IFLA_IFNAME])] = Octets{
+			Down: binary.NativeEndian.Uint64(stats[statsSent:]), Up: binary.NativeEndian.Uint64(stats[statsReceived:]),
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	return all, nil
+}
+
+// qdisc is what we look at of a queueing discipline.
+type qdisc struct {
+	index, handle, parent uint32
+	kind                  string
+	limit                 uint32
+}
+
+func (q qdisc) ours() bool { return q.kind == "htb" && q.handle == Major<<16 && q.parent == atRoot }
+
+func (k *Kernel) qdiscs(each func(qdisc)) error {
+	return k.socket.dump(unix.RTM_GETQDISC, tcmsg{}.bytes(), func(b []byte) error {
+		t, attrs, ok := readTcmsg(b)
+		if !ok {
+			return nil
+		}
+		q := qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: str(attrs[tcaKind])}
+		if options := attrs[tcaOptions]; q.kind == string(FIFO) && len(options) == 4 {
+			q.limit = binary.NativeEndian.Uint32(options)
+		}
+		each(q)
+		return nil
+	})
+}
+
+// rootOf is the root qdisc that somebody gave a device; the zero one: nobody
+// did.
+func (k *Kernel) rootOf(index uint32) (root qdisc, err error) {
+	// Without NLM_F_ECHO all who listen are answered but who asked.
+	answers, errs := k.socket.all([]message{{unix.RTM_GETQDISC, unix.NLM_F_ECHO, tcmsg{index, 0, atRoot, 0}.bytes()}})
+	if errs[0] != nil {
+		return root, fmt.Errorf("read root qdisc: %w", errs[0])
+	}
+	t, attrs, ok := readTcmsg(answers[0])
+	if !ok || t.handle == 0 {
+		return root, nil // the kernel's own, in want of any other
+	}
+	return qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: str(attrs[tcaKind])}, nil
+}
+
+// Observe reads what is ours: shapers, trees and filters.
+func (k *Kernel) Observe(context.Context) (State, error) {
+	links, err := k.links()
+	if err != nil {
+		return State{}, fmt.Errorf("list links: %w", err)
+	}
+	rooted, ingress := map[uint32]bool{}, map[uint32]bool{}
+	leaves := map[uint32]map[uint16]qdisc{}
+	err = k.qdiscs(func(q qdisc) {
+		switch {
+		case q.ours():
+			rooted[q.index] = true
+		case q.handle == ingressQdisc:
+			ingress[q.index] = true
+		case q.parent>>16 == Major:
+			if leaves[q.index] == nil {
+				leaves[q.index] = map[uint16]qdisc{}
+			}
+			leaves[q.index][uint16(q.parent)] = q
+		}
+	})
+	if err != nil {
+		return State{}, fmt.Errorf("list qdiscs: %w", err)
+	}
+	trees, err := k.trees(rooted, leaves)
+	if err != nil {
+		return State{}, err
+	}
+	s := State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}
+	var redirected []link
+	for _, l := range links {
+		switch {
+		case l.group == k.shapers && l.kind == "ifb" && strings.HasSuffix(l.name, "u"):
+			p := s.port(strings.TrimSuffix(l.name, "u"))
+			p.Shaper, p.Up, p.Alias, p.FromGuest = l.name, l.up, l.alias, trees[l.index]
+			s.Ports[p.Tap] = p
+		case l.group == k.taps:
+			if rooted[l.index] {
+				p := s.port(l.name)
+				p.ToGuest = trees[l.index]
+				s.Ports[p.Tap] = p
+			}
+			if ingress[l.index] {
+				redirected = append(redirected, l)
+			}
+		case rooted[l.index]:
+			s.Uplink[l.name] = trees[l.index]
+		}
+	}
+	k.redirections(s, links, redirected)
+	return s, nil
+}
+
+func (s State) port(tap string) Port {
+	p := s.Ports[tap]
+	p.Tap = tap
+	return p
+}
+
+// redirections notes which taps send what comes out of them to their shaper.
+func (k *Kernel) redirections(s State, all links, taps []link) {
+	requests := make([]message, len(taps))
+	for i, l := range taps {
+		requests[i] = getRedirect(l.index)
+	}
+	answers, _ := k.socket.all(requests) // an error: there is none
+	for i, l := range taps {
+		to := readRedirect(answers[i])
+		if to == 0 {
+			continue
+		}
+		p := s.port(l.name)
+		p.Redirected = p.Shaper != "" && all[p.Shaper].index == to
+		s.Ports[l.name] = p
+	}
+}
+
+// trees reads the trees of devices that have one of ours.
+func (k *Kernel) trees(rooted map[uint32]bool, leaves map[uint32]map[uint16]qdisc) (map[uint32]Tree, error) {
+	all := make(map[uint32]Tree, len(rooted))
+	var devices []uint32
+	for index := range rooted {
+		devices = append(devices, index)
+	}
+	requests := make([]message, len(devices))
+	for i, index := range devices {
+		requests[i] = getProgram(index)
+	}
+	answers, _ := k.socket.all(requests) // an error: there is none
+	for i, index := range devices {
+		classes, err := k.classes(index, leaves[index])
+		if err != nil {
+			return nil, fmt.Errorf("list classes: %w", err)
+		}
+		all[index] = Tree{Rooted: true, Classes: classes, Program: readProgram(answers[i])}
+	}
+	return all, nil
+}
+
+func (k *Kernel) classes(index uint32, leaves map[uint16]qdisc) ([]Class, error) {
+	var all []Class
+	err := k.socket.dump(unix.RTM_GETTCLASS, tcmsg{index: index}.bytes(), func(b []byte) error {
+		t, attrs, ok := readTcmsg(b)
+		if !ok {
+			return nil
+		}
+		c, ok := readClass(t, attrs)
+		if !ok {
+			return nil
+		}
+		if leaf, there := leaves[c.Minor]; there {
+			c.Leaf, c.Limit = Kind(leaf.kind), leaf.limit
+		}
+		all = append(all, c)
+		return nil
+	})
+	slices.SortFunc(all, func(a, b Class) int { return cmp.Compare(a.Minor, b.Minor) })
+	return all, err
+}

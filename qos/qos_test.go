@@ -1,0 +1,200 @@
+package qos_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ispctl"
+	"ispctl/internal/convergetest"
+	"ispctl/internal/testkit"
+	"ispctl/qos"
+)
+
+var inst = ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
+
+func fifo() qos.Kind { return qos.FIFO }
+
+// models are those of all layers, and the same with limits that come, change
+// and go.
+func models() []*ispctl.Model {
+	all := convergetest.Models(inst, ispctl.Paths{})
+	limited := func(i int, limits ispctl.Limits, flows ...ispctl.Flow) {
+		m := *all[i]
+		m.Plans = append([]ispctl.Plan{}, m.Plans...)
+		m.Plans[0].Limits = limits
+		m.VMs = append([]ispctl.VM{}, m.VMs...)
+		m.VMs[0].Limits = ispctl.Limits{Down: ispctl.NoLimit}
+		m.Flows = flows
+		m.Sort()
+		all = append(all, &m)
+	}
+	limited(2, ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 10 * ispctl.Mbit})
+	limited(2, ispctl.Limits{Up: ispctl.Gbit, Guarantee: ispctl.Mbit, Burst: ispctl.MiB, Local: ispctl.Gbit},
+		ispctl.Flow{VM: "web1", Match: opening("tcp/80"), Rate: 5 * ispctl.Mbit},
+		ispctl.Flow{VM: "web1", Slot: 3, Match: opening("udp/53"), Remote: netip.MustParsePrefix("198.51.100.0/24"), Rate: ispctl.Mbit})
+	limited(2, ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 20 * ispctl.Mbit},
+		ispctl.Flow{VM: "mail1", Match: ispctl.Opening{Transport: ispctl.AnyTransport}, Remote: netip.MustParsePrefix("198.51.100.0/24"), Rate: ispctl.Mbit})
+	limited(3, ispctl.Limits{Local: 64 * ispctl.Kbit})
+	second := *all[2]
+	second.VMs = append([]ispctl.VM{}, second.VMs...)
+	nic := second.VMs[0].NICs[0]
+	nic.Index, nic.Tap = 1, "isp-3-0" // one that the kernel test has made
+	second.VMs[0].NICs = append(append([]ispctl.NIC{}, second.VMs[0].NICs...), nic)
+	return append(all, &second)
+}
+
+func opening(s string) ispctl.Opening {
+	o, err := ispctl.ParseOpening(s)
+	if err != nil {
+		panic(err) // a literal of this file
+	}
+	return o
+}
+
+func TestModelsAreValid(t *testing.T) {
+	for i, m := range models()[:8] {
+		if err := m.Validate(); err != nil {
+			t.Errorf("model %d: %v", i, err)
+		}
+	}
+}
+
+func TestLawsOnFake(t *testing.T) {
+	fake := qos.NewFake()
+	convergetest.Laws(t, convergetest.Suite[qos.State, qos.Change]{
+		Models: models(), Desired: qos.Desired(fifo), Diff: qos.Diff, Target: fake, Foreign: fake.DrawForeign, Passes: 400,
+	})
+}
+
+// taps makes the taps of all models, as the layer before this one does.
+func taps(t testing.TB, names ...string) {
+	t.Helper()
+	for _, tap := range names {
+		testkit.Sh(t, "ip", "tuntap", "add", "dev", tap, "mode", "tap", "vnet_hdr")
+		testkit.Sh(t, "ip", "link", "set", tap, "group", fmt.Sprint(inst.LinkGroup()), "up")
+	}
+}
+
+func open(t testing.TB) *qos.Kernel {
+	t.Helper()
+	k, err := qos.Open(inst.LinkGroup(), inst.ShaperGroup())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	return k
+}
+
+func TestLawsOnKernel(t *testing.T) {
+	for name, leaf := range map[string]func() qos.Kind{"as it is": qos.BestLeaf, "fifo": fifo} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NetNS(t)
+			testkit.Need(t, testkit.HTB, testkit.IFB, testkit.Mirred)
+			taps(t, "isp-1-0", "isp-2-0", "isp-3-0")
+			// What looks like ours in everything but the mark.
+			testkit.Sh(t, "ip", "link", "add", "isp-9-0u", "type", "ifb")
+			testkit.Sh(t, "ip", "tuntap", "add", "dev", "other", "mode", "tap")
+			testkit.Sh(t, "tc", "qdisc", "add", "dev", "other", "root", "handle", "1:", "htb", "default", "1")
+			testkit.Sh(t, "tc", "class", "add", "dev", "other", "parent", "1:", "classid", "1:1", "htb", "rate", "1mbit")
+			testkit.Sh(t, "tc", "qdisc", "add", "dev", "isp-1-0", "clsact")
+			testkit.Sh(t, "tc", "filter", "add", "dev", "isp-1-0", "ingress", "pref", "7", "bpf", "bytecode", "1,6 0 0 0")
+			convergetest.Laws(t, convergetest.Suite[qos.State, qos.Change]{
+				Models: models(), Desired: qos.Desired(leaf), Diff: qos.Diff, Target: open(t), Passes: 60,
+				Foreign: func() string {
+					return testkit.Sh(t, "ip", "-o", "link", "show", "dev", "isp-9-0u") +
+						testkit.Sh(t, "tc", "qdisc", "show", "dev", "other") + testkit.Sh(t, "tc", "class", "show", "dev", "other") +
+						testkit.Sh(t, "tc", "filter", "show", "dev", "isp-1-0", "ingress", "pref", "7")
+				},
+			})
+		})
+	}
+}
+
+// pass converges once and returns the changes it took.
+func pass(t testing.TB, k *qos.Kernel, m *ispctl.Model) []qos.Change {
+	t.Helper()
+	want, err := qos.Desired(fifo)(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := k.Observe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := qos.Diff(want, have)
+	if err := k.Apply(context.Background(), changes); err != nil {
+		t.Fatal(err)
+	}
+	return changes
+}
+
+// TestWhatTCSees holds a pass against tc(8), which knows nothing of our types:
+// the same commands given to it by hand are shown as the same.
+func TestWhatTCSees(t *testing.T) {
+	testkit.NetNS(t)
+	testkit.Need(t, testkit.HTB, testkit.IFB, testkit.Mirred)
+	taps(t, "isp-1-0", "isp-2-0", "isp-3-0")
+	// What the kernel chooses, what has happened since, and bursts, which tc
+	// rounds to microseconds, are left out.
+	vary := regexp.MustCompile(` c?burst [0-9]+[a-zA-Z]*/1| leaf [0-9a-f]+:| direct_packets_stat [0-9]+|(bfifo )[0-9a-f]+: `)
+	show := func() string {
+		var all []string
+		for _, dev := range []string{"isp-1-0", "isp-1-0u", "isp-2-0", "isp-2-0u"} {
+			for _, what := range []string{"qdisc", "class", "filter"} {
+				for line := range strings.Lines(testkit.Sh(t, "tc", "-d", what, "show", "dev", dev)) {
+					all = append(all, dev+" "+vary.ReplaceAllString(line, "$1"))
+				}
+			}
+		}
+		slices.Sort(all)
+		return strings.Join(all, "")
+	}
+	k := open(t)
+	changes := pass(t, k, models()[5])
+	ours := show()
+	for _, dev := range []string{"isp-1-0", "isp-2-0"} {
+		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "root")
+		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "clsact")
+		testkit.Sh(t, "ip", "link", "del", dev+"u")
+	}
+	for _, c := range changes {
+		testkit.Sh(t, "sh", "-ec", c.String())
+	}
+	byHand := show()
+	if diff := cmp.Diff(byHand, ours); diff != "" {
+		t.Errorf("(-by hand +ours):\n%s", diff)
+	}
+	for _, want := range []string{"ceil 5Mbit", "limit 128Kb", "rate 1Gbit"} {
+		if !strings.Contains(ours, want) {
+			t.Errorf("no %q in:\n%s", want, ours)
+		}
+	}
+}
+
+// TestForeignRoot leaves a qdisc of an operator where it is, and says so.
+func TestForeignRoot(t *testing.T) {
+	testkit.NetNS(t)
+	testkit.Need(t, testkit.HTB, testkit.IFB, testkit.Mirred)
+	taps(t, "isp-1-0", "isp-2-0")
+	testkit.Sh(t, "tc", "qdisc", "add", "dev", "isp-2-0", "root", "handle", "1:", "tbf", "rate", "1mbit", "burst", "128k", "latency", "50ms")
+	before := testkit.Sh(t, "tc", "qdisc", "show", "dev", "isp-2-0", "root")
+	k := open(t)
+	want, _ := qos.Desired(fifo)(models()[4])
+	err := k.Apply(context.Background(), qos.Diff(want, qos.State{}))
+	if err == nil || !strings.Contains(err.Error(), "vm ") || !strings.Contains(err.Error(), "isp-2-0 has a root qdisc that is not ours: tbf 1:") {
+		t.Errorf("want an error that names it, have %v", err)
+	}
+	if after := testkit.Sh(t, "tc", "qdisc", "show", "dev", "isp-2-0", "root"); after != before {
+		t.Errorf("it was changed:\n%s%s", before, after)
+	}
+	if got := testkit.Sh(t, "tc", "class", "show", "dev", "isp-1-0"); strings.Contains(got, "100Mbit") {
+		t.Errorf("mail1's limits are on web1's tap:\n%s", got)
+	}
+}
