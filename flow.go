@@ -42,8 +42,6 @@ func (f Flow) Validate() error {
 	switch {
 	case f.Match.Transport == AnyTransport && !f.Remote.IsValid():
 		return bad("matches everything; that is the VM's own ceiling: ispctl qos set %s --down RATE --up RATE", f.VM)
-	case f.Remote.IsValid() && !f.Remote.Addr().Is4():
-		return bad("remote %s is not IPv4", f.Remote)
 	case f.Remote.IsValid() && f.Remote != f.Remote.Masked():
 		return bad("remote %s has host bits set; did you mean %s?", f.Remote, f.Remote.Masked())
 	case f.Slot < 0 || f.Slot >= MaxFlows:

@@ -19,7 +19,7 @@ type Uplink struct {
 	Address6  netip.Prefix // the same for IPv6
 	Gateway6  netip.Addr
 	OnMove    string // program that asks the provider to move an address here; empty: none
-	Down, Up  Rate         // what the provider delivers; 0: not said, and nothing is shared out
+	Down, Up  Rate   // what the provider delivers; 0: not said, and nothing is shared out
 }
 
 // MaxInterfaceName is IFNAMSIZ-1: the longest interface name in bytes.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/bpf"
@@ -23,88 +24,129 @@ const (
 	fromGuest
 )
 
-// Where things are in a frame: Ethernet, then IPv4 (RFC 791).
+// version is where a version of IP has what is looked at, counted from the
+// beginning of the frame.
+type version struct {
+	addresses        [2]uint32 // of the sender, of the receiver
+	words            int       // of four bytes that an address has
+	protocol         uint32
+	icmp             uint32
+	etherType, ports uint32
+}
+
+// RFC 791 and RFC 8200. The ports of IPv4 are behind a header of any length; those
+// of IPv6 are looked for where there are no extension headers.
 const (
 	etherType  = 12
 	ipHeader   = 14
 	ipFragment = 20
-	ipProtocol = 23
-	ipSource   = 26
-	ipDest     = 30
-	etherIPv4  = 0x0800
 )
 
-// remote is where the address of the other end is.
-func (d direction) remote() uint32 {
-	if d == toGuest {
-		return ipSource
-	}
-	return ipDest
-}
+var (
+	ipv4 = version{addresses: [2]uint32{26, 30}, words: 1, protocol: 23, icmp: 1, etherType: 0x0800}
+	ipv6 = version{addresses: [2]uint32{22, 38}, words: 4, protocol: 20, icmp: 58, etherType: 0x86dd, ports: 54}
+)
 
-// program says which class a frame is in. What is no IPv4 goes no further than
+func (v version) of(a netip.Addr) bool { return a.Is4() == (v.words == 1) }
+
+// remote is where the address of the other end is.
+func (v version) remote(d direction) uint32 { return v.addresses[d] }
+
+// onLink is what never leaves a link of IPv6 (RFC 4291, 2.5.6 and 2.7).
+var onLink = []netip.Prefix{netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("ff00::/8")}
+
+// program says which class a frame is in. What is no IP goes no further than
 // this host. The flow limits are for the Internet, so the zones come first.
 func (w wish) program() Program {
 	local := verdict(w.local > 0, localClass)
-	code := []bpf.Instruction{
+	four := w.part(ipv4, w.zones)
+	return assemble(slices.Concat([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: etherType, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv4, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: ipv4.etherType, SkipTrue: 3},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: ipv6.etherType, SkipTrue: 1},
 		local,
-	}
-	for _, z := range w.zones {
-		code = append(code, w.under(z, 1)...)
-		code = append(code, local)
+		bpf.Jump{Skip: uint32(len(four))},
+	}, four, w.part(ipv6, append(slices.Clone(onLink), w.zones...))))
+}
+
+// part is the program for one version of IP.
+func (w wish) part(v version, zones []netip.Prefix) []bpf.Instruction {
+	var code []bpf.Instruction
+	for _, z := range zones {
+		if v.of(z.Addr()) {
+			code = append(code, w.under(v, z, 1)...)
+			code = append(code, verdict(w.local > 0, localClass))
+		}
 	}
 	for _, f := range w.flows {
-		code = append(code, w.flow(f)...)
+		if !f.Remote.IsValid() || v.of(f.Remote.Addr()) {
+			code = append(code, w.flow(v, f)...)
+		}
 	}
-	code = append(code, verdict(w.internet > 0 || len(w.flows) > 0, restClass))
-	return assemble(code)
+	return append(code, verdict(w.internet > 0 || len(w.flows) > 0, restClass))
 }
 
 // under goes on if the remote address is in a prefix, and else past so many
 // instructions.
-func (w wish) under(p netip.Prefix, skip uint8) []bpf.Instruction {
-	net := p.Masked().Addr().As4()
-	mask := ^uint32(0) << (32 - p.Bits())
-	if p.Bits() == 0 {
-		mask = 0
+func (w wish) under(v version, p netip.Prefix, skip int) []bpf.Instruction {
+	addr, bits := p.Masked().Addr().AsSlice(), p.Bits()
+	var words [][]bpf.Instruction
+	for i := 0; i < len(addr) && bits > 0; i, bits = i+4, bits-32 {
+		mask := ^uint32(0) << max(32-bits, 0)
+		words = append(words, []bpf.Instruction{
+			bpf.LoadAbsolute{Off: v.remote(w.direction) + uint32(i), Size: 4},
+			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: mask},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: binary.BigEndian.Uint32(addr[i:])},
+		})
 	}
-	return []bpf.Instruction{
-		bpf.LoadAbsolute{Off: w.direction.remote(), Size: 4},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: mask},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: binary.BigEndian.Uint32(net[:]), SkipFalse: skip},
+	const each = 3
+	for i, word := range words {
+		jump := word[each-1].(bpf.JumpIf)
+		jump.SkipFalse = uint8(skip + each*(len(words)-1-i))
+		word[each-1] = jump
 	}
+	return slices.Concat(words...)
 }
-
-var protocols = map[ispctl.Transport]uint32{ispctl.ICMP: 1, ispctl.TransportTCP: 6, ispctl.TransportUDP: 17}
 
 // flow returns the class of a flow for what matches it. A fragment that is not
 // the first has no ports, and is none of a flow with one.
-func (w wish) flow(f ispctl.Flow) []bpf.Instruction {
-	var tail []bpf.Instruction
+func (w wish) flow(v version, f ispctl.Flow) []bpf.Instruction {
+	tail := []bpf.Instruction{verdict(true, flowClass(f))}
 	if f.Match.Port != 0 {
-		port := uint32(f.Match.Port)
-		tail = append(tail,
-			bpf.LoadAbsolute{Off: ipFragment, Size: 2},
-			bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x1fff, SkipTrue: 6},
-			bpf.LoadMemShift{Off: ipHeader},
-			bpf.LoadIndirect{Off: ipHeader, Size: 2}, // its source port
-			bpf.JumpIf{Cond: bpf.JumpEqual, Val: port, SkipTrue: 2},
-			bpf.LoadIndirect{Off: ipHeader + 2, Size: 2}, // its destination port
-			bpf.JumpIf{Cond: bpf.JumpEqual, Val: port, SkipFalse: 1})
+		tail = append(v.port(uint32(f.Match.Port)), tail...)
 	}
-	tail = append(tail, verdict(true, flowClass(f)))
 	var head []bpf.Instruction
+	protocols := map[ispctl.Transport]uint32{ispctl.ICMP: v.icmp, ispctl.TransportTCP: 6, ispctl.TransportUDP: 17}
 	if protocol, ok := protocols[f.Match.Transport]; ok {
 		head = append(head,
-			bpf.LoadAbsolute{Off: ipProtocol, Size: 1},
+			bpf.LoadAbsolute{Off: v.protocol, Size: 1},
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: protocol, SkipFalse: uint8(len(tail))})
 	}
 	if f.Remote.IsValid() {
-		head = append(w.under(f.Remote, uint8(len(head)+len(tail))), head...)
+		head = append(w.under(v, f.Remote, len(head)+len(tail)), head...)
 	}
 	return append(head, tail...)
+}
+
+// port goes on if it is that of either end, and else past one instruction.
+func (v version) port(port uint32) []bpf.Instruction {
+	if v.ports != 0 {
+		return []bpf.Instruction{
+			bpf.LoadAbsolute{Off: v.ports, Size: 2},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: port, SkipTrue: 2},
+			bpf.LoadAbsolute{Off: v.ports + 2, Size: 2},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: port, SkipFalse: 1},
+		}
+	}
+	return []bpf.Instruction{
+		bpf.LoadAbsolute{Off: ipFragment, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x1fff, SkipTrue: 6},
+		bpf.LoadMemShift{Off: ipHeader},
+		bpf.LoadIndirect{Off: ipHeader, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: port, SkipTrue: 2},
+		bpf.LoadIndirect{Off: ipHeader + 2, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: port, SkipFalse: 1},
+	}
 }
 
 func verdict(limited bool, minor uint16) bpf.Instruction {

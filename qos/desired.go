@@ -13,8 +13,9 @@ import (
 // Layer is the layer's name.
 const Layer = "qos"
 
-// LegRate is the ceiling of a NIC other than the first: the leg that the VM is
-// administered by. The plan's rates are for the Internet, which no leg reaches.
+// LegRate is the ceiling of a NIC on the admin leg, each way, where the plan says
+// nothing of local rates. Its other rates are for the Internet, which no leg
+// reaches.
 const LegRate = 100 * ispctl.Mbit
 
 // State is every shaped tap by name, and the uplink's tree.
@@ -52,6 +53,9 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 		var local []netip.Prefix
 		for _, z := range m.Zones {
 			local = append(local, z.Prefix)
+			if z.Prefix6.IsValid() {
+				local = append(local, z.Prefix6)
+			}
 		}
 		plans := map[ispctl.Name]ispctl.Limits{}
 		for _, p := range m.Plans {
@@ -68,7 +72,7 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 					Tap: nic.Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index), Shaper: m.Installation.Shaper(nic.Tap),
 					Up: true, Redirected: true,
 				}
-				if nic.Index > 0 {
+				if nic.Role == ispctl.AdminNIC {
 					p.ToGuest, p.FromGuest = leg(limits, leaf), leg(limits, leaf)
 				} else {
 					down := wish{limits.Down, limits.Local, limits.Burst, flows[vm.Name], local, toGuest}

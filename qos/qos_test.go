@@ -38,14 +38,14 @@ func models() []*ispctl.Model {
 	limited(2, ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 10 * ispctl.Mbit})
 	limited(2, ispctl.Limits{Up: ispctl.Gbit, Guarantee: ispctl.Mbit, Burst: ispctl.MiB, Local: ispctl.Gbit},
 		ispctl.Flow{VM: "web1", Match: opening("tcp/80"), Rate: 5 * ispctl.Mbit},
-		ispctl.Flow{VM: "web1", Slot: 3, Match: opening("udp/53"), Remote: netip.MustParsePrefix("198.51.100.0/24"), Rate: ispctl.Mbit})
+		ispctl.Flow{VM: "web1", Slot: 3, Match: opening("udp/53"), Remote: netip.MustParsePrefix("2001:db8:1::/44"), Rate: ispctl.Mbit})
 	limited(2, ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 20 * ispctl.Mbit},
 		ispctl.Flow{VM: "mail1", Match: ispctl.Opening{Transport: ispctl.AnyTransport}, Remote: netip.MustParsePrefix("198.51.100.0/24"), Rate: ispctl.Mbit})
 	limited(3, ispctl.Limits{Local: 64 * ispctl.Kbit})
 	second := *all[2]
 	second.VMs = append([]ispctl.VM{}, second.VMs...)
 	nic := second.VMs[0].NICs[0]
-	nic.Index, nic.Tap = 1, "isp-3-0" // one that the kernel test has made
+	nic.Index, nic.Role, nic.Tap = 1, ispctl.AdminNIC, "isp-3-0" // one that the kernel test has made
 	second.VMs[0].NICs = append(append([]ispctl.NIC{}, second.VMs[0].NICs...), nic)
 	return append(all, &second)
 }

@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"net/netip"
-	"strings"
 	"slices"
+	"strings"
 	"time"
 
 	"ispctl"

@@ -74,11 +74,11 @@ type VM struct {
 	Template string
 	Zone     string
 	Plan     string
-	SSHKeys  *[]string     // nil: not mentioned
-	Address  netip.Addr    // invalid: not mentioned
-	Address6 netip.Addr    // the same
-	State    ispctl.Wanted // empty: not mentioned
-	Admin    *bool         // whether it has a NIC on its zone's admin leg; nil: not mentioned
+	SSHKeys  *[]string      // nil: not mentioned
+	Address  netip.Addr     // invalid: not mentioned
+	Address6 netip.Addr     // the same
+	State    ispctl.Wanted  // empty: not mentioned
+	Admin    *bool          // whether it has a NIC on its zone's admin leg; nil: not mentioned
 	Limits   *ispctl.Limits // nil: not mentioned
 }
 
