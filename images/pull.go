@@ -91,8 +91,9 @@ func (p *puller) run(ctx context.Context) (ispctl.Image, error) {
 	file := filepath.Join(dir, "image")
 	p.Getter.Room = (&spool{dir: dir}).roomFor
 	if err := p.Getter.File(ctx, p.Source, file); err != nil {
-		// An empty one is of no use to the next call.
-		_ = os.Remove(dir)
+		if st, errStat := os.Stat(file); errStat != nil || st.Size() == 0 {
+			err = errors.Join(err, os.RemoveAll(dir)) // of no use to the next call
+		}
 		return ispctl.Image{}, err
 	}
 	p.tell("verify checksum and signature")

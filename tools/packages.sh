@@ -4,7 +4,7 @@
 set -eu
 
 wanted='ca-certificates debian-archive-keyring dnsmasq-base e2fsprogs gcc
-genisoimage git groff-base iproute2 iperf3 iputils-ping libarchive-tools libc6-dev
+genisoimage git gpg groff-base iproute2 iperf3 iputils-ping libarchive-tools libc6-dev
 libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libxml2-utils
 mmdebstrap netbase nftables openssh-client procps python3-yaml qemu-system-x86
 qemu-utils shellcheck sqlite3 strace xorriso xz-utils zstd'
