@@ -13,6 +13,7 @@ import (
 // what the change did to them is, for they go on living.
 type Undo struct {
 	Uplink       ispctl.Uplink
+	Admin        ispctl.AdminNet
 	HostServices []ispctl.Service
 	Addresses    []ispctl.Address
 	Zones        []ispctl.Zone
@@ -29,7 +30,7 @@ type Undo struct {
 // a VM cannot be taken back.
 func newUndo(before, after *ispctl.Model) (Undo, error) {
 	u := Undo{
-		Uplink: before.Uplink, HostServices: before.HostServices, Addresses: before.Addresses,
+		Uplink: before.Uplink, Admin: before.Admin, HostServices: before.HostServices, Addresses: before.Addresses,
 		Zones: before.Zones, Forwards: before.Forwards, Policies: before.Policies,
 	}
 	for _, was := range before.Plans {
@@ -63,7 +64,7 @@ func newUndo(before, after *ispctl.Model) (Undo, error) {
 // VM that was destroyed meanwhile stays away.
 func (u Undo) over(m *ispctl.Model) *ispctl.Model {
 	r := *m
-	r.Uplink, r.HostServices, r.Addresses, r.Zones, r.Policies = u.Uplink, u.HostServices, u.Addresses, u.Zones, u.Policies
+	r.Uplink, r.Admin, r.HostServices, r.Addresses, r.Zones, r.Policies = u.Uplink, u.Admin, u.HostServices, u.Addresses, u.Zones, u.Policies
 
 	r.Plans = slices.DeleteFunc(slices.Clone(m.Plans), func(p ispctl.Plan) bool {
 		return slices.Contains(u.NewPlans, p.Name) ||
