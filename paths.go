@@ -48,14 +48,22 @@ func (p Paths) Guests() string { return p.at("var/lib/libvirt/images/ispctl/vms"
 // Guest is the directory of one VM.
 func (p Paths) Guest(uuid string) string { return filepath.Join(p.Guests(), uuid) }
 
-// Disk is the qcow2 overlay of a VM, its first disk.
-func (p Paths) Disk(uuid string) string { return filepath.Join(p.Guest(uuid), "disk.qcow2") }
+// Disk is the qcow2 overlay of a VM, its first disk, as it was first made.
+func (p Paths) Disk(uuid string) string { return p.DiskOf(VM{UUID: uuid}) }
+
+// DiskOf is the qcow2 overlay of a VM in its present generation.
+func (p Paths) DiskOf(vm VM) string { return filepath.Join(p.Guest(vm.UUID), vm.DiskName()) }
 
 // Seed is the NoCloud image of a VM, its second disk, read-only.
 func (p Paths) Seed(uuid string) string { return filepath.Join(p.Guest(uuid), "seed.iso") }
 
 // SerialLog is what a VM wrote to its serial console.
 func (p Paths) SerialLog(uuid string) string { return filepath.Join(p.Guest(uuid), "serial.log") }
+
+// ConsoleLock is the file whose lock whoever is at a VM's console holds.
+func (p Paths) ConsoleLock(uuid string) string {
+	return filepath.Join(p.Run(), "console-"+uuid+".lock")
+}
 
 // ImageDisk is the raw disk of an image, which overlays are laid over.
 func (p Paths) ImageDisk(digest string) string { return filepath.Join(p.Image(digest), "disk.raw") }

@@ -1,6 +1,7 @@
 package ispctl
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -30,8 +31,29 @@ type VM struct {
 	NICs     []NIC
 	Limits   Limits // its own, in place of the plan's; see [Model.LimitsOf]
 	Wanted   Wanted
-	Created  time.Time
-	Applied  bool
+	Paused   bool // running, with its processors standing still
+	// Generation is how often its disk was made anew (`vm rebuild`). It names the
+	// disk, and makes the guest take itself for a new machine.
+	Generation int
+	Created    time.Time
+	Applied    bool
+}
+
+// DiskName is the name of its first disk in the VM's directory.
+func (v VM) DiskName() string {
+	if v.Generation == 0 {
+		return "disk.qcow2"
+	}
+	return fmt.Sprintf("disk-%d.qcow2", v.Generation)
+}
+
+// InstanceID is what the guest knows itself by: at another one it sets itself up
+// as at its first boot.
+func (v VM) InstanceID() string {
+	if v.Generation == 0 {
+		return v.UUID
+	}
+	return fmt.Sprintf("%s-%d", v.UUID, v.Generation)
 }
 
 // NIC is one network interface of a VM, and the tap that is its other end.

@@ -3,6 +3,7 @@ package images
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"ispctl/converge"
@@ -18,6 +19,7 @@ const (
 	GrowDisk
 	PutSeed
 	Own
+	RemoveDisk // one of another generation
 	RemoveDir
 )
 
@@ -31,7 +33,7 @@ type Change struct {
 
 // Kind tells the making of files from their removal.
 func (c Change) Kind() converge.Kind {
-	if c.Op == RemoveDir {
+	if c.Op == RemoveDir || c.Op == RemoveDisk {
 		return converge.Prune
 	}
 	return converge.Ensure
@@ -54,17 +56,19 @@ func (c Change) String() string {
 		return fmt.Sprintf("genisoimage -volid %s -output %s -graft-points%s", SeedLabel, c.seed(), grafts)
 	case Own:
 		return fmt.Sprintf("chown %d:%d %s %s", c.Files.Owner, c.Files.Owner, c.disk(), c.seed())
+	case RemoveDisk:
+		return "rm " + c.disk()
 	case RemoveDir:
 		return "rm -r " + c.Files.Dir
 	}
 	return fmt.Sprintf("unknown change %d to %s", c.Op, c.Files.Dir)
 }
 
-// The names are those of [ispctl.Paths.Disk] and [ispctl.Paths.Seed].
-const (
-	overlayFile = "disk.qcow2"
-	seedFile    = "seed.iso"
-)
+// seedFile is the name of [ispctl.Paths.Seed].
+const seedFile = "seed.iso"
 
-func (c Change) disk() string { return filepath.Join(c.Files.Dir, overlayFile) }
+// diskPattern is the names of overlays, see [ispctl.VM.DiskName].
+var diskPattern = regexp.MustCompile(`^disk(-[1-9][0-9]*)?\.qcow2$`)
+
+func (c Change) disk() string { return filepath.Join(c.Files.Dir, c.Files.Disk) }
 func (c Change) seed() string { return filepath.Join(c.Files.Dir, seedFile) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 
 	"ispctl"
 )
@@ -11,6 +12,8 @@ import (
 // GuestFiles is the directory of one guest: an overlay, and a seed.
 type GuestFiles struct {
 	Dir     string
+	Disk    string      // name of the overlay; empty: there is none
+	Stale   []string    // names of overlays of other generations
 	Backing string      // what the overlay lies over; empty: there is no overlay
 	Size    ispctl.Size // of the overlay
 	Seed    string      // digest of the seed; empty: there is none
@@ -23,7 +26,7 @@ type GuestFiles struct {
 
 // Equal compares what can be observed.
 func (g GuestFiles) Equal(o GuestFiles) bool {
-	return g.Dir == o.Dir && g.Backing == o.Backing && g.Size == o.Size && g.Seed == o.Seed && g.Owner == o.Owner
+	return g.Dir == o.Dir && g.Disk == o.Disk && slices.Equal(g.Stale, o.Stale) && g.Backing == o.Backing && g.Size == o.Size && g.Seed == o.Seed && g.Owner == o.Owner
 }
 
 // State is the directories of ours, by their names: the guests' UUIDs, and
@@ -73,6 +76,7 @@ func desired(m *ispctl.Model, vm ispctl.VM, seedOf func(*ispctl.Model, ispctl.VM
 	}
 	return GuestFiles{
 		Dir:     m.Paths.Guest(vm.UUID),
+		Disk:    vm.DiskName(),
 		Backing: m.Paths.ImageDisk(vm.Image),
 		Size:    plan.Disk,
 		Seed:    seed.Digest,

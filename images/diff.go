@@ -16,6 +16,10 @@ func Diff(want, have State) []Change {
 		if !there {
 			changes = append(changes, Change{Op: MakeDir, UUID: uuid, Files: w})
 		}
+		stale := h.Stale
+		if h.Disk != w.Disk && h.Disk != "" {
+			stale, h.Backing = append(slices.Clone(stale), h.Disk), ""
+		}
 		switch {
 		case h.Backing == "":
 			changes = append(changes, Change{Op: CreateDisk, UUID: uuid, Files: w})
@@ -28,6 +32,11 @@ func Diff(want, have State) []Change {
 		// What has just been made is root's.
 		if h.Owner != w.Owner || h.Backing == "" || h.Seed != w.Seed {
 			changes = append(changes, Change{Op: Own, UUID: uuid, Files: w})
+		}
+		for _, name := range stale {
+			old := w
+			old.Disk = name
+			changes = append(changes, Change{Op: RemoveDisk, UUID: uuid, Files: old})
 		}
 	}
 	for _, uuid := range slices.Sorted(maps.Keys(have)) {

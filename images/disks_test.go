@@ -154,7 +154,7 @@ func TestGuestFilesOnDisk(t *testing.T) {
 	if err != nil || len(changes) != 0 {
 		t.Errorf("a smaller plan: %v, %v", changes, err)
 	}
-	if names := ls(t, k.Paths.Guest(uuid1)); !cmp.Equal(names, []string{overlayFile, markFile, seedFile}) {
+	if names := ls(t, k.Paths.Guest(uuid1)); !cmp.Equal(names, []string{"disk.qcow2", markFile, seedFile}) {
 		t.Errorf("the directory holds %v", names)
 	}
 }
@@ -176,7 +176,7 @@ func TestDataStays(t *testing.T) {
 			k, root := world(t)
 			m := model(root, guest("a", uuid1, "small"))
 			converged(t, k, m)
-			remove(t, k.Paths.Guest(uuid1), overlayFile)
+			remove(t, k.Paths.Guest(uuid1), "disk.qcow2")
 			tt.put(t, k.Paths.Disk(uuid1))
 			before, err := os.ReadFile(k.Paths.Disk(uuid1))
 			if err != nil {
@@ -244,7 +244,7 @@ func TestHalfDirectories(t *testing.T) {
 		if err := os.Mkdir(half, 0o711); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(half, overlayFile), "a disk on its way out")
+		write(t, filepath.Join(half, "disk.qcow2"), "a disk on its way out")
 	}
 	have := converged(t, k, model(root, guest("a", uuid1, "small")))
 	if len(have) != 1 || have[uuid1].Seed == "" {

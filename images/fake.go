@@ -65,8 +65,13 @@ func (f *Fake) apply(c Change) error {
 		g.Dir = c.Files.Dir
 	case !there:
 		return fmt.Errorf("%s: no such directory", c.Files.Dir)
-	case c.Op == CreateDisk && g.Backing == "":
-		g.Backing, g.Size, g.Owner = c.Files.Backing, c.Files.Size, -1
+	case c.Op == RemoveDisk:
+		g.Stale = slices.DeleteFunc(slices.Clone(g.Stale), func(name string) bool { return name == c.Files.Disk })
+	case c.Op == CreateDisk && g.Disk != c.Files.Disk:
+		if g.Disk != "" {
+			g.Stale = append(slices.Clone(g.Stale), g.Disk)
+		}
+		g.Disk, g.Backing, g.Size, g.Owner = c.Files.Disk, c.Files.Backing, c.Files.Size, -1
 	case c.Op == CreateDisk && g.Backing != c.Files.Backing:
 		return ispctl.Conflicting("disk", c.disk(), "lies over %s, not %s", g.Backing, c.Files.Backing)
 	case c.Op == GrowDisk:

@@ -1,12 +1,14 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +21,10 @@ import (
 type Kernel struct {
 	Paths        ispctl.Paths
 	Installation string // prefix, as the mark has it
+
+	// Grow makes a disk larger that a guest has open, and reports whether one
+	// has; nil: none ever does.
+	Grow func(ctx context.Context, uuid, disk string, size ispctl.Size) (bool, error)
 }
 
 var _ converge.Target[State, Change] = (*Kernel)(nil)
@@ -61,9 +67,16 @@ func (k *Kernel) Observe(ctx context.Context) (State, error) {
 // made. One that is no overlay of ours has a backing file that nothing wants.
 func observe(dir string) (GuestFiles, error) {
 	g := GuestFiles{Dir: dir}
-	path := filepath.Join(dir, overlayFile)
+	disks, err := overlays(dir)
+	if err != nil {
+		return g, err
+	}
+	if last := len(disks) - 1; last >= 0 {
+		g.Disk, g.Stale = disks[last], disks[:last]
+	}
+	path := filepath.Join(dir, g.Disk)
 	switch st, err := os.Lstat(path); {
-	case errors.Is(err, fs.ErrNotExist):
+	case g.Disk == "", errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return g, err
 	case !st.Mode().IsRegular():
@@ -81,12 +94,31 @@ func observe(dir string) (GuestFiles, error) {
 			g.Backing, g.Size = o.Backing, o.Size
 		}
 	}
-	var err error
 	if g.Seed, err = readSeedDigest(filepath.Join(dir, seedFile)); err != nil {
 		return g, err
 	}
+	if g.Disk == "" {
+		path = filepath.Join(dir, "none")
+	}
 	g.Owner, err = owner(path, filepath.Join(dir, seedFile))
 	return g, err
+}
+
+// overlays are the names of a guest's disks, by generation.
+func overlays(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if diskPattern.MatchString(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	// A number of more digits is a larger one, and none at all the first.
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	return names, nil
 }
 
 // owner is the user and group of all the files; -1 where they are not one.
@@ -184,12 +216,22 @@ func (k *Kernel) apply(ctx context.Context, c Change) error {
 		}
 		return CreateOverlay(c.disk(), c.Files.Backing, c.Files.Size)
 	case GrowDisk:
+		if k.Grow != nil {
+			if done, err := k.Grow(ctx, c.UUID, c.disk(), c.Files.Size); done || err != nil {
+				return err
+			}
+		}
 		return GrowOverlay(ctx, c.disk(), c.Files.Size)
 	case PutSeed:
 		return WriteSeed(c.seed(), c.Files.seed)
 	case Own:
 		owner := int(c.Files.Owner)
 		return errors.Join(os.Lchown(c.disk(), owner, owner), os.Lchown(c.seed(), owner, owner))
+	case RemoveDisk:
+		if err := os.Remove(c.disk()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	case RemoveDir:
 		if isHalf(c.UUID) {
 			return os.RemoveAll(c.Files.Dir)

@@ -50,7 +50,7 @@ func newMaker(tx *state.Tx, m *ispctl.Model, set templates.Set) *maker {
 // create looks up what the spec names, reserves what the VM will be known by,
 // and inserts it.
 func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
-	t, err := mk.templates.Get(spec.Template)
+	t, image, err := imageOf(mk.templates, mk.model, spec.Template)
 	if err != nil {
 		return ispctl.VM{}, err
 	}
@@ -61,20 +61,6 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 	plan, err := mk.model.Plan(spec.Plan)
 	if err != nil {
 		return ispctl.VM{}, err
-	}
-	image, err := mk.model.Image(string(t.Image))
-	if err != nil {
-		return ispctl.VM{}, &ispctl.Error{
-			Kind: ispctl.NotFound, Object: fmt.Sprintf("template %q", t.Name), Cause: fmt.Sprintf("its image %q has not been built", t.Image),
-			Next: "run: ispctl image build " + string(t.Image),
-		}
-	}
-	if t.Boot != "" && t.Boot != bootText(image.DiskBoot) {
-		return ispctl.VM{}, &ispctl.Error{
-			Kind: ispctl.Conflict, Object: fmt.Sprintf("template %q", t.Name),
-			Cause: fmt.Sprintf("boots by %s, and its image %q by %s", t.Boot, image.Name, bootText(image.DiskBoot)),
-			Next:  "see: ispctl image show " + string(image.Name),
-		}
 	}
 	addr, err := mk.address(pool{zone: zone.Name}, zone, spec.Name, spec.Address)
 	if err != nil {
@@ -147,6 +133,29 @@ func (mk *maker) adminNIC(zone ispctl.Zone, vm ispctl.Name) (ispctl.NIC, error) 
 		}
 	}
 	return ispctl.NIC{Role: ispctl.AdminNIC, Zone: zone.Name, MAC: newMAC(), Addr: addr}, nil
+}
+
+// imageOf is a template, and the newest image it names.
+func imageOf(set templates.Set, m *ispctl.Model, name string) (templates.Template, ispctl.Image, error) {
+	t, err := set.Get(name)
+	if err != nil {
+		return t, ispctl.Image{}, err
+	}
+	image, err := m.Image(string(t.Image))
+	if err != nil {
+		return t, image, &ispctl.Error{
+			Kind: ispctl.NotFound, Object: fmt.Sprintf("template %q", t.Name), Cause: fmt.Sprintf("its image %q has not been built", t.Image),
+			Next: "run: ispctl image build " + string(t.Image),
+		}
+	}
+	if t.Boot != "" && t.Boot != bootText(image.DiskBoot) {
+		return t, image, &ispctl.Error{
+			Kind: ispctl.Conflict, Object: fmt.Sprintf("template %q", t.Name),
+			Cause: fmt.Sprintf("boots by %s, and its image %q by %s", t.Boot, image.Name, bootText(image.DiskBoot)),
+			Next:  "see: ispctl image show " + string(image.Name),
+		}
+	}
+	return t, image, nil
 }
 
 // newUUID is a random one (RFC 9562, version 4).

@@ -19,6 +19,8 @@ import (
 type Hypervisor interface {
 	// State is running, paused, stopped or crashed.
 	State(ctx context.Context, uuid string) (string, error)
+	// Console is the path of the terminal its serial port is at; empty: none.
+	Console(ctx context.Context, uuid string) (string, error)
 }
 
 // Provider is one installation with all that its operations need. The command

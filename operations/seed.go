@@ -28,7 +28,7 @@ func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error)
 		if err != nil {
 			return images.Seed{}, err
 		}
-		in := templates.SeedInput{InstanceID: vm.UUID, Hostname: string(vm.Name), Zone: string(vm.Zone), Keys: vm.SSHKeys}
+		in := templates.SeedInput{InstanceID: vm.InstanceID(), Hostname: string(vm.Name), Zone: string(vm.Zone), Keys: vm.SSHKeys}
 		for _, nic := range vm.NICs {
 			zone, err := m.Zone(string(nic.Zone))
 			if err != nil {

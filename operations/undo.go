@@ -83,7 +83,7 @@ func (u Undo) over(m *ispctl.Model) *ispctl.Model {
 		}
 		for _, was := range u.VMs {
 			if was.ID == vm.ID {
-				vm.Plan, vm.Wanted, vm.SSHKeys, vm.Applied = was.Plan, was.Wanted, was.SSHKeys, was.Applied
+				vm.Plan, vm.Wanted, vm.Paused, vm.SSHKeys, vm.Applied = was.Plan, was.Wanted, was.Paused, was.SSHKeys, was.Applied
 			}
 		}
 	}

@@ -183,6 +183,7 @@ type VMView struct {
 	Forwards   []ForwardView `json:"forwards"`
 	CreatedAt  time.Time     `json:"created_at"`
 	Phases     []PhaseView   `json:"phases"`
+	Console    string        `json:"console,omitempty"` // terminal of its serial port, while it runs; by `vm show` only
 
 	AdminAddress string    `json:"admin_address"` // on the admin leg of its zone; empty: it is not on it
 	NICs         []NICView `json:"nics"`

@@ -37,29 +37,6 @@ func (p *Provider) CreateVM(ctx context.Context, spec VMSpec, ifNotExists bool, 
 	})
 }
 
-// SetVMWanted starts or stops a VM, and waits until it has.
-func (p *Provider) SetVMWanted(ctx context.Context, name string, wanted ispctl.Wanted, o Options) (Result, error) {
-	verb := map[ispctl.Wanted]string{ispctl.Running: "start", ispctl.Stopped: "stop"}[wanted]
-	return p.change(ctx, o, state.Entry{Operation: "vm " + verb, Object: "vm " + name}, func(tx *state.Tx) ([]string, error) {
-		m, err := tx.Model()
-		if err != nil {
-			return nil, err
-		}
-		vm, err := m.VM(name)
-		if err != nil {
-			return nil, err
-		}
-		switch vm.Wanted {
-		case wanted:
-			return nil, nil
-		case ispctl.Absent:
-			return nil, ispctl.Conflicting("vm", name, "is being destroyed")
-		}
-		vm.Wanted = wanted
-		return []string{fmt.Sprintf("~ vm %s %s", name, wanted)}, tx.UpdateVM(vm)
-	})
-}
-
 // DestroyVMs removes VMs with their disks and the forwards to them. One that is
 // not there is an error, unless ifExists, and then none is removed.
 func (p *Provider) DestroyVMs(ctx context.Context, names []string, ifExists bool, o Options) (Result, error) {
@@ -134,5 +111,6 @@ func (p *Provider) VM(ctx context.Context, name string) (VMView, error) {
 	if err != nil {
 		return VMView{}, err
 	}
+	views[0].Console = p.console(ctx, vm)
 	return views[0], nil
 }

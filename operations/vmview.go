@@ -126,6 +126,20 @@ func (p *Provider) liveStates(ctx context.Context, vms []ispctl.VM) map[string]s
 	return states
 }
 
+// console is where the VM's serial port is, as far as the hypervisor can tell.
+func (p *Provider) console(ctx context.Context, vm ispctl.VM) string {
+	unlock, err := state.Lock(ctx, p.Paths, min(lookWait, p.LockWait))
+	if err != nil {
+		return ""
+	}
+	defer unlock() //nolint:errcheck // it goes with the process
+	path, err := p.Hypervisor.Console(ctx, vm.UUID)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 func faultOf(faults []state.Status, object string) string {
 	for _, f := range faults {
 		if f.Object == object {

@@ -117,6 +117,13 @@ func emptyWorld(t testing.TB) *world {
 // hypervisor tells what has become of the fake's domains.
 type hypervisor struct{ domains *vm.Fake }
 
+func (h hypervisor) Console(_ context.Context, uuid string) (string, error) {
+	if h.domains.Domains[uuid].Running {
+		return "/dev/pts/7", nil
+	}
+	return "", nil
+}
+
 func (h hypervisor) State(_ context.Context, uuid string) (string, error) {
 	d, there := h.domains.Domains[uuid]
 	switch {

@@ -84,9 +84,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Images = append(m.Images, one)
 			return err
 		}},
-		{`SELECT id, uuid, name, zone, plan, template, image, wanted, created, applied FROM vm ORDER BY name`, func(row scanner) error {
+		{`SELECT id, uuid, name, zone, plan, template, image, wanted, paused, generation, created, applied FROM vm ORDER BY name`, func(row scanner) error {
 			var one ispctl.VM
-			err := row.Scan(&one.ID, &one.UUID, &one.Name, &one.Zone, &one.Plan, &one.Template, &one.Image, &one.Wanted, text{&one.Created}, &one.Applied)
+			err := row.Scan(&one.ID, &one.UUID, &one.Name, &one.Zone, &one.Plan, &one.Template, &one.Image, &one.Wanted, &one.Paused, &one.Generation, text{&one.Created}, &one.Applied)
 			guests[one.ID] = len(m.VMs)
 			m.VMs = append(m.VMs, one)
 			return err

@@ -147,8 +147,14 @@ func TestEveryChange(t *testing.T) {
 		{"keys", func(tx *state.Tx) error { return tx.SetKeys(1, []string{"c", "b", "a"}) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = []string{"c", "b", "a"} }},
 		{"no keys", func(tx *state.Tx) error { return tx.SetKeys(1, nil) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = nil }},
 		{"VM, and only what is not for life", func(tx *state.Tx) error {
-			return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: ispctl.Stopped, Name: "x", UUID: "x", Zone: "x", Template: "x", Image: "x"})
-		}, func(m *ispctl.Model) { m.VMs[0].Wanted, m.VMs[0].Applied = ispctl.Stopped, false }},
+			return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: ispctl.Stopped, Paused: true, Generation: 3, Name: "x", UUID: "x", Zone: "x", Template: "other", Image: "d1"})
+		}, func(m *ispctl.Model) {
+			vm := &m.VMs[0]
+			vm.Wanted, vm.Applied, vm.Paused, vm.Generation, vm.Template, vm.Image = ispctl.Stopped, false, true, 3, "other", "d1"
+		}},
+		{"VM renamed, and what leads to it", func(tx *state.Tx) error {
+			return tx.RenameVM(ispctl.VM{ID: 1, Name: "web1"}, "www")
+		}, func(m *ispctl.Model) { m.VMs[0].Name, m.Forwards[0].VM = "www", "www" }},
 		{"forward", func(tx *state.Tx) error { return tx.PutForward(ispctl.Forward{Listen: listen, VM: "web1", Port: 80}) }, func(m *ispctl.Model) {
 			m.Forwards[0].Port, m.Forwards[0].Applied = 80, false
 		}},

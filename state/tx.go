@@ -198,11 +198,23 @@ func (t *Tx) SetKeys(vm int64, keys []string) error {
 	return err
 }
 
-// UpdateVM changes a VM's plan, limits, run state and provenance; its other
-// columns are for life.
+// UpdateVM changes a VM's plan, limits, template, image, run state, generation and provenance; its
+// other columns are for life, but for its name, see [Tx.RenameVM].
 func (t *Tx) UpdateVM(vm ispctl.VM) error {
-	err := t.exec(`UPDATE vm SET plan = ?, wanted = ?, applied = ? WHERE id = ?`, vm.Plan, vm.Wanted, vm.Applied, vm.ID)
+	err := t.exec(`UPDATE vm SET plan = ?, template = ?, image = ?, wanted = ?, paused = ?, generation = ?, applied = ? WHERE id = ?`,
+		vm.Plan, vm.Template, vm.Image, vm.Wanted, vm.Paused, vm.Generation, vm.Applied, vm.ID)
 	return errors.Join(err, t.putLimits("vm_limit", "vm", vm.ID, vm.Limits))
+}
+
+// RenameVM gives a VM another name, and all that leads to it.
+func (t *Tx) RenameVM(vm ispctl.VM, name ispctl.Name) error {
+	return errors.Join(
+		t.exec(`PRAGMA defer_foreign_keys = ON`), // until the forwards have followed
+		t.exec(`UPDATE vm SET name = ? WHERE id = ?`, name, vm.ID),
+		t.exec(`UPDATE forward SET vm = ? WHERE vm = ?`, name, vm.Name),
+		t.exec(`UPDATE address SET vm = ? WHERE vm = ?`, name, vm.Name),
+		t.exec(`UPDATE address_rest SET vm = ? WHERE vm = ?`, name, vm.Name),
+	)
 }
 
 // DeleteVM forgets a VM that every layer has let go of, and frees its address.

@@ -11,14 +11,18 @@ type Act int
 
 // The acts.
 const (
-	Define Act = iota // write its persistent definition; what runs goes on as it is
-	Start             // let it boot
-	Stop              // ask the guest to shut down, and end it if it does not
-	Remove            // end it at once, and forget its definition
+	Define   Act = iota // write its persistent definition; what runs goes on as it is
+	Start               // let it boot
+	Stop                // ask the guest to shut down, and end it if it does not
+	Remove              // end it at once, and forget its definition
+	Kill                // end it at once
+	Undefine            // forget its definition, to write it under another name; it must not run
+	Pause               // let its processors stand still
+	Resume              // and let them go on
 )
 
-// Change is one act on a domain. Domain is as wanted, or, for Remove, as it was
-// seen.
+// Change is one act on a domain. Domain is as wanted, or, for Remove and
+// Undefine, as it was seen.
 type Change struct {
 	Act    Act
 	Domain Domain
@@ -42,6 +46,14 @@ func (c Change) String() string {
 		return "virsh start " + name
 	case c.Act == Stop:
 		return "virsh shutdown " + name
+	case c.Act == Kill:
+		return "virsh destroy " + name
+	case c.Act == Undefine:
+		return undefine + name
+	case c.Act == Pause:
+		return "virsh suspend " + name
+	case c.Act == Resume:
+		return "virsh resume " + name
 	case c.Act == Remove && c.Domain.Running:
 		return "virsh destroy " + name + " && " + undefine + name
 	case c.Act == Remove:

@@ -47,8 +47,8 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	d := Domain{
 		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
 		Type: h.Type, CPUs: plan.CPUs, Memory: plan.Memory,
-		Disk: m.Paths.Disk(vm.UUID), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
-		Running: vm.Wanted == ispctl.Running,
+		Disk: m.Paths.DiskOf(vm), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
+		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused,
 	}
 	if h.Type != Test {
 		d.UID = m.Installation.GuestUID(vm.ID)

@@ -32,6 +32,7 @@ type Domain struct {
 	SerialLog      string // path of the file that what it writes to its console is appended to
 
 	Running bool // it has a process; a paused domain has one too
+	Paused  bool // its processors stand still
 }
 
 // NIC is one network interface of a domain.

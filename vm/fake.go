@@ -79,15 +79,27 @@ func (f *Fake) apply(c Change) error {
 	switch {
 	case c.Act == Define:
 		return f.define(c.Domain)
-	case c.Act == Remove:
+	case c.Act == Undefine && d.Running:
+		return ispctl.Conflicting("domain", d.Name, "is running")
+	case c.Act == Remove, c.Act == Undefine:
 		delete(f.Domains, c.Domain.UUID)
 		return nil
-	case !there && c.Act == Stop:
+	case !there && (c.Act == Stop || c.Act == Kill):
 		return nil
 	case !there:
 		return &ispctl.Error{Kind: ispctl.NotFound, Object: "domain " + c.Domain.Name, Cause: "not found"}
 	}
-	d.Running = c.Act == Start
+	switch c.Act {
+	case Start:
+		d.Running = true
+	case Stop, Kill:
+		d.Running, d.Paused = false, false
+	case Pause, Resume:
+		if !d.Running {
+			return ispctl.Conflicting("domain", c.Domain.Name, "is not running")
+		}
+		d.Paused = c.Act == Pause
+	}
 	f.Domains[d.UUID] = d
 	return nil
 }
@@ -101,7 +113,7 @@ func (f *Fake) define(d Domain) error {
 			}
 		}
 	}
-	d.Running = f.Domains[d.UUID].Running
+	d.Running, d.Paused = f.Domains[d.UUID].Running, f.Domains[d.UUID].Paused
 	d.NICs = slices.Clone(d.NICs)
 	f.Domains[d.UUID] = d
 	return nil

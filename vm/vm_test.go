@@ -78,7 +78,6 @@ func TestDiffSeesEveryField(t *testing.T) {
 		return desired(t, vm.KVM, models()[2])["00000000-0000-4000-8000-000000000001"]
 	}
 	for field, change := range map[string]func(*vm.Domain){
-		"Name":      func(d *vm.Domain) { d.Name = "x" },
 		"VM":        func(d *vm.Domain) { d.VM = "x" },
 		"ID":        func(d *vm.Domain) { d.ID = 99 },
 		"Type":      func(d *vm.Domain) { d.Type = vm.QEMU },
@@ -99,6 +98,28 @@ func TestDiffSeesEveryField(t *testing.T) {
 		got := vm.Diff(vm.State{want.UUID: want}, vm.State{have.UUID: have})
 		if len(got) != 1 || got[0].Act != vm.Define {
 			t.Errorf("%s differs: want a define, have %v", field, got)
+		}
+	}
+	renamed, rebuilt, paused := one(), one(), one()
+	renamed.Name = "isp-old"
+	rebuilt.Disk = strings.Replace(rebuilt.Disk, "disk.qcow2", "disk-1.qcow2", 1)
+	paused.Paused = true
+	for _, tt := range []struct {
+		name       string
+		want, have vm.Domain
+		acts       []vm.Act
+	}{
+		{"another name", one(), renamed, []vm.Act{vm.Undefine, vm.Define}},
+		{"another generation of the disk", rebuilt, one(), []vm.Act{vm.Kill, vm.Define, vm.Start}},
+		{"to stand still", paused, one(), []vm.Act{vm.Pause}},
+		{"to go on", one(), paused, []vm.Act{vm.Resume}},
+	} {
+		var acts []vm.Act
+		for _, c := range vm.Diff(vm.State{tt.want.UUID: tt.want}, vm.State{tt.have.UUID: tt.have}) {
+			acts = append(acts, c.Act)
+		}
+		if !slices.Equal(acts, tt.acts) {
+			t.Errorf("%s: acts %v, want %v", tt.name, acts, tt.acts)
 		}
 	}
 	running, stopped := one(), one()

@@ -67,7 +67,7 @@ func (a *app) root() *cobra.Command {
 		group("qos", "What VMs may use: rates, CPU time, memory, disk", a.qosShow(), a.qosSet(), a.qosUplink(), a.qosCapacity(),
 			group("flow", "Ceilings for some of a VM's traffic", a.qosFlowAdd(), a.qosFlowList(), a.qosFlowRemove())),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
-		group("vm", "Virtual machines", a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(), a.vmStop(), a.vmDestroy()),
+		group("vm", "Virtual machines", append(a.vmActs(), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
 		a.versionCmd(), a.completionCmd(),
 	)

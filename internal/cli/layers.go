@@ -46,7 +46,7 @@ func Layers(
 		return errors.Join(wall.Close(), translation.Close(), counters.Close())
 	}
 	return []converge.Layer{
-		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix}),
+		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix, Grow: hypervisor.Grow}),
 		converge.NewLayer("bridge", bridge.Desired, bridge.Diff, links),
 		// Before the wall opens: what is let through is counted from its first
 		// packet on.

@@ -35,6 +35,11 @@ const pendingCode = 10
 // errPending ends a command that found changes pending, and prints nothing.
 var errPending = errors.New("changes are pending")
 
+// saidError ends a command whose child has said already what is wrong.
+type saidError struct{ code int }
+
+func (e saidError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
 // Main runs the command line in the process's own streams and returns its exit
 // code.
 func Main(args []string) int {
@@ -56,6 +61,9 @@ func Run(ctx context.Context, args []string, s Streams) int {
 		return 0
 	case errors.Is(err, errPending):
 		return pendingCode
+	}
+	if said, ok := errors.AsType[saidError](err); ok {
+		return said.code
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintln(s.Err, "ispctl:", line)

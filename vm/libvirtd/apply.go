@@ -89,7 +89,7 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 	switch {
 	case c.Act == vm.Define:
 		return h.define(conn, c.Domain)
-	case gone && c.Act == vm.Start:
+	case gone && (c.Act == vm.Start || c.Act == vm.Pause || c.Act == vm.Resume):
 		return err
 	case gone:
 		return nil
@@ -100,6 +100,14 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 		return nil
 	case c.Act == vm.Stop:
 		return h.stop(ctx, dom)
+	case c.Act == vm.Kill:
+		return destroy(dom)
+	case c.Act == vm.Undefine:
+		return h.forget(dom, c.Domain.Name)
+	case c.Act == vm.Pause:
+		return dom.Suspend()
+	case c.Act == vm.Resume:
+		return dom.Resume()
 	}
 	return h.remove(dom, c.Domain.Name)
 }
@@ -208,6 +216,11 @@ func (h *Hypervisor) remove(dom *libvirt.Domain, name string) error {
 	if err != nil {
 		return unlessGone(err)
 	}
+	return h.forget(dom, name)
+}
+
+// forget drops the definition, with what libvirt keeps of the domain.
+func (h *Hypervisor) forget(dom *libvirt.Domain, name string) error {
 	// The definition goes last: for as long as it is there, the next pass
 	// comes back for the rest.
 	if h.uri == embed {

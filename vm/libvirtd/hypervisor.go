@@ -71,7 +71,13 @@ func (h *Hypervisor) Observe(ctx context.Context) (vm.State, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	transient, err := transients(conn)
+	// Those that run without a definition, such as after a `virsh undefine` by
+	// hand, and those that stand still.
+	transient, err := some(conn, libvirt.CONNECT_LIST_DOMAINS_TRANSIENT)
+	if err != nil {
+		return nil, err
+	}
+	paused, err := some(conn, libvirt.CONNECT_LIST_DOMAINS_PAUSED)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +115,7 @@ func (h *Hypervisor) Observe(ctx context.Context) (vm.State, error) {
 			// It runs without a definition, which nobody wants.
 			d = vm.Domain{Name: d.Name, UUID: d.UUID, VM: d.VM, ID: d.ID, Running: d.Running}
 		}
+		d.Paused = d.Running && paused[d.UUID]
 		s[d.UUID] = d
 	}
 	return s, nil
@@ -137,12 +144,11 @@ func (h *Hypervisor) observe(dom *libvirt.Domain) observed {
 	return observed{d, ours, err}
 }
 
-// transients is the UUIDs of the domains that run without a definition, such
-// as after a `virsh undefine` by hand.
-func transients(conn *libvirt.Connect) (map[string]bool, error) {
-	all, err := conn.ListAllDomains(libvirt.CONNECT_LIST_DOMAINS_TRANSIENT)
+// some is the UUIDs of the domains that a filter of libvirt's lets through.
+func some(conn *libvirt.Connect, filter libvirt.ConnectListAllDomainsFlags) (map[string]bool, error) {
+	all, err := conn.ListAllDomains(filter)
 	if err != nil {
-		return nil, fmt.Errorf("list transient domains: %w", text(err))
+		return nil, fmt.Errorf("list some domains: %w", text(err))
 	}
 	defer free(all)
 	some := map[string]bool{}

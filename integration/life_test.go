@@ -1,0 +1,149 @@
+package integration
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"ispctl/operations"
+)
+
+// TestLife takes a real guest through its life: it stands still and goes on,
+// grows under its own feet, is made anew with its name, address and keys, and
+// gets another name; its console and its log are there all the while.
+func TestLife(t *testing.T) {
+	w := newWorld(t, "embed")
+	w.ok("image", "build", "micro")
+	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")
+	w.ok("plan", "create", "tiny", "--cpus", "1", "--memory", "128MiB", "--disk", "256MiB")
+	w.ok("plan", "create", "roomy", "--cpus", "1", "--memory", "160MiB", "--disk", "512MiB")
+	w.ok("vm", "create", "web1", "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", w.key+".pub", "--wait")
+	inside := func(command string) string {
+		t.Helper()
+		out, err := w.ssh(w.provider, "10.10.0.2", "22", command)
+		if err != nil {
+			t.Fatalf("%s: %v: %s", command, err, out)
+		}
+		return out
+	}
+	sectors := func() string { return inside("cat /sys/block/vda/size") }
+	before := w.vm("web1")
+
+	inside("echo mine > /root/file; sync")
+	w.ok("vm", "pause", "web1")
+	if vm := w.vm("web1"); vm.State != "paused" || dials(w.provider, "10.10.0.2:22") && bannered(w, "10.10.0.2:22") {
+		t.Errorf("paused: state %s", vm.State)
+	}
+	if out := w.ok("converge"); strings.TrimSpace(out) != "no changes" {
+		t.Errorf("a paused VM is not at rest: %s", out)
+	}
+	w.ok("vm", "resume", "web1")
+	if vm := w.vm("web1"); vm.State != "running" || inside("cat /root/file") != "mine" {
+		t.Errorf("resumed: state %s", vm.State)
+	}
+
+	if size := sectors(); size != fmt.Sprint(256<<20/512) {
+		t.Errorf("the disk has %s sectors", size)
+	}
+	w.ok("vm", "set", "web1", "--plan", "roomy")
+	if size := sectors(); size != fmt.Sprint(512<<20/512) || inside("cat /root/file") != "mine" {
+		t.Errorf("after it grew the disk has %s sectors", size)
+	}
+	w.fails(5, "cannot shrink", "vm", "set", "web1", "--plan", "tiny")
+
+	if log := w.ok("vm", "logs", "web1", "-n", "0"); !strings.Contains(log, "ssh-ed25519") || strings.ContainsAny(log, "\x1b\r") {
+		t.Errorf("log: %.300q", log)
+	}
+	if log := w.ok("vm", "logs", "web1", "-n", "2"); strings.Count(log, "\n") > 2 {
+		t.Errorf("two lines of it: %q", log)
+	}
+	t.Run("console", func(t *testing.T) { atTheConsole(t, w) })
+
+	w.ok("vm", "rebuild", "web1", "--yes", "--wait")
+	if out := inside("cat /root/file 2>/dev/null || echo gone; hostname; cat /sys/block/vda/size"); out != "gone\nweb1\n"+fmt.Sprint(512<<20/512) {
+		t.Errorf("after it was made anew: %s", out)
+	}
+	if after := w.vm("web1"); after.MAC != before.MAC || after.UUID != before.UUID || after.Addresses[0] != before.Addresses[0] {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
+	if out := w.in(w.provider, "find", w.root, "-name", "disk*.qcow2"); strings.Count(out, "\n") != 1 || !strings.Contains(out, "disk-1.qcow2") {
+		t.Errorf("disks: %s", out)
+	}
+
+	w.fails(5, "ispctl vm stop web1", "vm", "rename", "web1", "www")
+	w.ok("vm", "stop", "web1")
+	w.fails(5, "is not running", "vm", "console", "web1")
+	w.ok("vm", "rename", "web1", "www")
+	w.ok("vm", "start", "www", "--wait")
+	if out := inside("hostname"); out != "www" {
+		t.Errorf("it calls itself %s", out)
+	}
+	w.ok("vm", "restart", "www", "--wait")
+	w.ok("vm", "destroy", "www", "--yes")
+	if out := w.in(w.provider, "find", w.root, "-name", "*.qcow2"); out != "" {
+		t.Errorf("left: %s", out)
+	}
+}
+
+// bannered reports whether an SSH server says anything: a paused guest's kernel
+// answers nothing, but its host may.
+func bannered(w *world, address string) bool {
+	out, _ := exec.Command("ip", "netns", "exec", w.provider, "timeout", "1", "bash", "-c", "head -c 3 < /dev/tcp/"+strings.Replace(address, ":", "/", 1)).Output()
+	return string(out) == "SSH"
+}
+
+// atTheConsole is there by a terminal, as an operator is: one at a time, until
+// ^] is typed.
+func atTheConsole(t *testing.T, w *world) {
+	cmd := w.command("vm", "console", "web1")
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close() //nolint:errcheck // nothing is lost with it
+	said := make(chan string, 1)
+	go func() {
+		var all strings.Builder
+		b := make([]byte, 1024)
+		for {
+			n, err := terminal.Read(b)
+			all.Write(b[:n])
+			if strings.Contains(all.String(), "connected; ^] leaves") || err != nil {
+				said <- all.String()
+				return
+			}
+		}
+	}()
+	select {
+	case text := <-said:
+		if !strings.Contains(text, "connected") {
+			t.Fatalf("it said %q", text)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it does not connect")
+	}
+	w.fails(5, "somebody else is at its console", "vm", "console", "web1")
+	var v operations.VMView
+	w.show(&v, "vm", "show", "web1") // libvirt is free for others meanwhile
+	if v.Console == "" {
+		t.Errorf("%+v", v)
+	}
+	if _, err := terminal.Write([]byte{0x1d}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("^] does not end it")
+		_ = cmd.Process.Kill()
+	}
+}

@@ -1,0 +1,140 @@
+package operations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ispctl"
+	"ispctl/state"
+)
+
+// changeVM is the way of operations on one VM that is to go on being there.
+func (p *Provider) changeVM(ctx context.Context, verb, name string, o Options, do func(*state.Tx, *ispctl.Model, ispctl.VM) ([]string, error)) (Result, error) {
+	return p.change(ctx, o, state.Entry{Operation: "vm " + verb, Object: "vm " + name}, func(tx *state.Tx) ([]string, error) {
+		m, err := tx.Model()
+		if err != nil {
+			return nil, err
+		}
+		vm, err := m.VM(name)
+		if err != nil {
+			return nil, err
+		}
+		if vm.Wanted == ispctl.Absent {
+			return nil, ispctl.Conflicting("vm", name, "is being destroyed")
+		}
+		return do(tx, m, vm)
+	})
+}
+
+// SetVMWanted starts or stops a VM, and waits until it has.
+func (p *Provider) SetVMWanted(ctx context.Context, name string, wanted ispctl.Wanted, o Options) (Result, error) {
+	verb := map[ispctl.Wanted]string{ispctl.Running: "start", ispctl.Stopped: "stop"}[wanted]
+	return p.changeVM(ctx, verb, name, o, func(tx *state.Tx, _ *ispctl.Model, vm ispctl.VM) ([]string, error) {
+		if vm.Wanted == wanted && !vm.Paused {
+			return nil, nil
+		}
+		vm.Wanted, vm.Paused = wanted, false
+		return []string{fmt.Sprintf("~ vm %s %s", name, wanted)}, tx.UpdateVM(vm)
+	})
+}
+
+// RestartVM stops a VM and starts it. One that is stopped is started.
+func (p *Provider) RestartVM(ctx context.Context, name string, o Options) (Result, error) {
+	down, err := p.SetVMWanted(ctx, name, ispctl.Stopped, o)
+	if err != nil || o.DryRun {
+		return down, err
+	}
+	up, err := p.SetVMWanted(ctx, name, ispctl.Running, o)
+	return Result{Intent: append(down.Intent, up.Intent...), Changes: append(down.Changes, up.Changes...)}, err
+}
+
+// PauseVM lets a VM's processors stand still, or go on. Its memory stays where
+// it is.
+func (p *Provider) PauseVM(ctx context.Context, name string, paused bool, o Options) (Result, error) {
+	verb := map[bool]string{true: "pause", false: "resume"}[paused]
+	return p.changeVM(ctx, verb, name, o, func(tx *state.Tx, _ *ispctl.Model, vm ispctl.VM) ([]string, error) {
+		if vm.Wanted != ispctl.Running {
+			return nil, &ispctl.Error{Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", name), Cause: "is not running", Next: "start it: ispctl vm start " + name}
+		}
+		if vm.Paused == paused {
+			return nil, nil
+		}
+		vm.Paused = paused
+		return []string{fmt.Sprintf("~ vm %s %sd", name, verb)}, tx.UpdateVM(vm)
+	})
+}
+
+// RebuildVM makes a VM's first disk anew, from the newest image of its template
+// or of another one. It keeps its name, addresses, keys, plan and run state; what
+// was on the disk is gone.
+func (p *Provider) RebuildVM(ctx context.Context, name, template string, o Options) (Result, error) {
+	return p.changeVM(ctx, "rebuild", name, o, func(tx *state.Tx, m *ispctl.Model, vm ispctl.VM) ([]string, error) {
+		if template == "" {
+			template = string(vm.Template)
+		}
+		t, image, err := imageOf(p.Templates, m, template)
+		if err != nil {
+			return nil, err
+		}
+		vm.Template, vm.Image, vm.Paused = t.Name, image.Digest, false
+		vm.Generation++
+		return []string{fmt.Sprintf("~ vm %s made anew from image %s", name, image.Name)}, tx.UpdateVM(vm)
+	})
+}
+
+// RenameVM gives a VM that is stopped another name. Its address, forwards and
+// keys stay; what the guest calls itself follows at its next start.
+func (p *Provider) RenameVM(ctx context.Context, name string, to ispctl.Name, o Options) (Result, error) {
+	return p.changeVM(ctx, "rename", name, o, func(tx *state.Tx, m *ispctl.Model, vm ispctl.VM) ([]string, error) {
+		if vm.Name == to {
+			return nil, nil
+		}
+		if vm.Wanted != ispctl.Stopped {
+			return nil, &ispctl.Error{
+				Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", name), Cause: "is running, and a process keeps its name",
+				Next: "stop it: ispctl vm stop " + name,
+			}
+		}
+		if _, err := m.VM(string(to)); err == nil {
+			return nil, exists("vm", string(to), false)
+		}
+		return []string{fmt.Sprintf("~ vm %s is now %s", name, to)}, tx.RenameVM(vm, to)
+	})
+}
+
+// VMChange is what `vm set` changes; what is nil stays.
+type VMChange struct {
+	Plan    *string
+	SSHKeys *[]string
+}
+
+// SetVM changes what a VM was made with.
+func (p *Provider) SetVM(ctx context.Context, name string, c VMChange, o Options) (Result, error) {
+	return p.changeVM(ctx, "set", name, o, func(tx *state.Tx, m *ispctl.Model, vm ispctl.VM) ([]string, error) {
+		var said []string
+		var errs []error
+		if c.Plan != nil && *c.Plan != string(vm.Plan) {
+			plan, err := m.Plan(*c.Plan)
+			if err != nil {
+				return nil, err
+			}
+			was, err := m.Plan(string(vm.Plan))
+			if err != nil {
+				return nil, err
+			}
+			if plan.Disk < was.Disk {
+				return nil, ispctl.Conflicting("vm", name, "plan %q has a disk of %s, and its disk of %s cannot shrink", plan.Name, plan.Disk, was.Disk)
+			}
+			vm.Plan = plan.Name
+			said = append(said, fmt.Sprintf("~ vm %s plan %s", name, plan.Name))
+			errs = append(errs, tx.UpdateVM(vm))
+		}
+		if c.SSHKeys != nil && !slices.Equal(*c.SSHKeys, vm.SSHKeys) {
+			said = append(said, fmt.Sprintf("~ vm %s has %d SSH keys, which it takes at its next boot", name, len(*c.SSHKeys)))
+			errs = append(errs, tx.SetKeys(vm.ID, *c.SSHKeys))
+		}
+		return said, errors.Join(errs...)
+	})
+}
