@@ -68,6 +68,7 @@ func TestProvider(t *testing.T) {
 			}
 		}
 	})
+	t.Run("admin legs", func(t *testing.T) { adminLegs(t, w) })
 	t.Run("what JSON promises", func(t *testing.T) { promises(t, w) })
 	t.Run("destroy leaves nothing", func(t *testing.T) { destroyLeavesNothing(t, w) })
 	t.Run("drift is mended", func(t *testing.T) { driftIsMended(t, w) })
@@ -129,6 +130,7 @@ func promises(t *testing.T, w *world) {
 	w.show(&z, "zone", "show", "dmz")
 	want := operations.ZoneView{
 		Name: "dmz", Bridge: "isp-dmz", Prefix: "10.10.0.0/24", Gateway: "10.10.0.1", SNAT: external, Egress: true, MTU: 1500, VMs: z.VMs,
+		Leg: "10.255.0.0/24", LegGateway: "10.255.0.1", LegBridge: "isp-_dmz",
 	}
 	if diff := cmp.Diff(want, z); diff != "" || len(z.VMs) != 1 {
 		t.Errorf("zone show (-want +got):\n%s", diff)
