@@ -5,14 +5,15 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ispctl"
 	"ispctl/internal/netns"
 	"ispctl/internal/testkit"
+	"ispctl/operations"
 )
 
 const legWalls = `version: 1
@@ -101,6 +102,9 @@ func (w *world) wireLeg(t testing.TB, g wiredGuest) {
 	in("link", "set", "eth1", "up")
 }
 
+// closed stands where no cell of the matrix is tried.
+var closed = operations.CellView{Family: ispctl.IPv4}
+
 // TestAdminLegs: operators and the host reach every guest on every leg, and a
 // guest with root inside starts nothing there.
 func TestAdminLegs(t *testing.T) {
@@ -129,14 +133,14 @@ func TestAdminLegs(t *testing.T) {
 	t.Run("others do not come in", func(t *testing.T) {
 		// The Internet, and a guest by its zone, to legs.
 		leg := guests["mail1"].vm.AdminAddress
-		var tries []try
+		var tries tries
 		route(t, w.internet, leg)
 		for _, from := range []end{{"internet", w.internet, "", ""}, {"web1", guests["web1"].ns, "", ""}} {
 			for _, service := range services() {
-				tries = append(tries, try{from, end{"mail1", "", leg, ""}, service, false})
+				tries.add(from, end{"mail1", "", leg, ""}, service, false, closed)
 			}
 		}
-		together(t, tries)
+		tries.run(t)
 	})
 
 	web1 := guests["web1"]
@@ -150,44 +154,19 @@ func TestAdminLegs(t *testing.T) {
 			"the host on the uplink": host, "external address": external, "internet": gateway,
 			"operator": operator, "the host before operators": operatorHost,
 		}
-		var tries []try
+		var tries tries
 		for what, addr := range targets {
 			w.in(web1.ns, "ip", "route", "replace", addr, "via", own, "dev", "eth1", "src", web1.vm.AdminAddress, "onlink")
 			if addr == own || strings.HasSuffix(what, "same leg") {
 				w.in(web1.ns, "ip", "route", "replace", addr, "dev", "eth1", "src", web1.vm.AdminAddress)
 			}
 			for _, service := range services() {
-				tries = append(tries, try{end{"web1", web1.ns, "", ""}, end{what, "", addr, ""}, service, addr == own && service == "udp/80"})
+				tries.add(end{"web1", web1.ns, "", ""}, end{what, "", addr, ""}, service, addr == own && service == "udp/80", closed)
 			}
 		}
-		together(t, tries)
+		tries.run(t)
 	})
 	t.Run("frames", func(t *testing.T) { hostileLegFrames(t, w, guests) })
-}
-
-// try is a service that one end tries of another.
-type try struct {
-	from, to end
-	service  string
-	want     bool
-}
-
-// together makes the tries at once: silence takes its time.
-func together(t *testing.T, tries []try) {
-	t.Helper()
-	const atOnce = 16
-	var all sync.WaitGroup
-	turns := make(chan struct{}, atOnce)
-	for _, one := range tries {
-		turns <- struct{}{}
-		all.Go(func() {
-			defer func() { <-turns }()
-			if got := one.from.reaches(t, one.to, one.service); got != one.want {
-				t.Errorf("%s -> %s (%s) %s: reached is %t", one.from.name, one.to.name, one.to.addr, one.service, got)
-			}
-		})
-	}
-	all.Wait()
 }
 
 // seen is who a guest believes an operator to be.
