@@ -1,6 +1,7 @@
 package firewall_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -77,7 +78,7 @@ func guestARP(tap string, target netip.Addr) []byte {
 	case neighbour:
 		return arp{senderMAC: neighbourMAC, src: neighbourMAC, sender: neighbourAddr, target: target}.frame()
 	case six:
-		// It has no IPv4 address; its fence is a question for a neighbour.
+		// Its fence is a question by IPv6.
 		return nd(six, 135, sixAddr, target)
 	}
 	return arp{target: target}.frame()
@@ -262,4 +263,25 @@ func fragment6(next byte, offset uint16, more bool, rest ...byte) []byte {
 		offset |= 1
 	}
 	return slices.Concat([]byte{next, 0}, short(offset), []byte{0, 0, 0, 7}, rest)
+}
+
+// asSix are frames of the first guest as the one with addresses of both
+// families would send them: what holds one family does not loosen the other.
+func asSix(frames []frame) []frame {
+	var all []frame
+	for _, f := range frames {
+		if f.from != "" {
+			continue
+		}
+		f.from, f.name = six, "both families: "+f.name
+		f.bytes = bytes.ReplaceAll(f.bytes, webMAC, sixMAC)
+		f.bytes = bytes.ReplaceAll(f.bytes, webAddr.AsSlice(), sixAddr4.AsSlice())
+		if size := 14 + 4*int(f.bytes[14]&0xf); binary.BigEndian.Uint16(f.bytes[12:]) == ip4Type && size <= len(f.bytes) {
+			// The bridge itself looks at the checksum of what is about groups.
+			f.bytes[24], f.bytes[25] = 0, 0
+			binary.BigEndian.PutUint16(f.bytes[24:], checksum(f.bytes[14:size]))
+		}
+		all = append(all, f)
+	}
+	return all
 }

@@ -28,8 +28,8 @@ func TestLegitimateFramesPass(t *testing.T) {
 
 func (w *wire) allPass(t *testing.T) {
 	t.Helper()
-	frames := append(legitimate(), legitimate6()...)
-	if len(frames) < 50 {
+	frames := slices.Concat(legitimate(), legitimate6(), asSix(legitimate()))
+	if len(frames) < 80 {
 		t.Errorf("only %d frames", len(frames))
 	}
 	for _, f := range frames {
@@ -43,8 +43,8 @@ func (w *wire) allPass(t *testing.T) {
 }
 
 func hostile(t *testing.T) []frame {
-	frames := slices.Concat(hostileLink(t), hostileARP(), hostileIPv4(), hostileIPv6())
-	if len(frames) < 400 {
+	frames := slices.Concat(hostileLink(t), hostileARP(), hostileIPv4(), hostileIPv6(), asSix(hostileARP()), asSix(hostileIPv4()))
+	if len(frames) < 600 {
 		t.Errorf("only %d frames", len(frames))
 	}
 	return frames

@@ -22,7 +22,7 @@ import (
 )
 
 // wire is a zone with three guests, made by the layers themselves: web1, whose
-// wire we hold, its neighbour, and a guest with an IPv6 address. We hold the
+// wire we hold, its neighbour, and a guest with an IPv6 address as well. We hold the
 // other end of each tap, as QEMU would, and listen on the host's side.
 type wire struct {
 	model *ispctl.Model
@@ -47,6 +47,7 @@ var (
 	neighbourMAC, neighbourAddr = hw("02:00:00:00:00:02"), ip("10.10.0.3")
 	sixMAC, sixAddr             = hw("02:00:00:00:00:03"), ip("fd10::3")
 	sixLocal                    = ip("fe80::ff:fe00:3")
+	sixAddr4                    = ip("10.10.0.4")
 	gatewayAddr                 = ip("10.10.0.1")
 )
 
@@ -62,7 +63,7 @@ func model(guests int) *ispctl.Model {
 	for id := int64(1); id <= int64(max(guests, 3)); id++ {
 		vm := convergetest.Guest(inst, id, "web", "dmz", addr.String())
 		if vm.NICs[0].Tap == six {
-			vm.NICs[0].Addr = sixAddr
+			vm.NICs[0].Addr6 = sixAddr
 		}
 		m.VMs = append(m.VMs, vm)
 		addr = addr.Next()
