@@ -26,6 +26,9 @@ func TestLawsOnKernel(t *testing.T) {
 	// Foreign: the kernel's own local routes, one of somebody else's, and the
 	// host's own copy of an address that is ours too.
 	testkit.Sh(t, "ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	// What IPv6 makes by itself comes when it likes.
+	testkit.Sh(t, "ip", "link", "set", "up0", "addrgenmode", "none")
+	testkit.Sh(t, "ip", "link", "set", "up1", "addrgenmode", "none")
 	testkit.Sh(t, "ip", "link", "set", "up1", "up") // before up0, or "linkdown" shows late
 	testkit.Sh(t, "ip", "link", "set", "up0", "up")
 	testkit.Sh(t, "ip", "address", "add", "203.0.113.11/24", "dev", "up0")

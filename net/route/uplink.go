@@ -112,8 +112,8 @@ func (k *Kernel) mainTable(family int) ([]netip.Prefix, error) {
 		all[i] = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 		if r.Dst != nil {
 			ones, _ := r.Dst.Mask.Size()
-			addr, _ := netip.AddrFromSlice(r.Dst.IP.To4())
-			all[i] = netip.PrefixFrom(addr, ones)
+			addr, _ := netip.AddrFromSlice(r.Dst.IP)
+			all[i] = netip.PrefixFrom(addr.Unmap(), ones)
 		}
 	}
 	return all, nil
