@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +22,9 @@ const (
 
 // six gives the world IPv6. Nothing waits until it is seen that addresses are
 // nobody else's.
-func (w *world) six() {
+func (w *world) six() { w.sixWith("test:///default") }
+
+func (w *world) sixWith(hypervisor string) {
 	w.t.Helper()
 	for _, ns := range []string{w.provider, w.internet} {
 		w.in(ns, "sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
@@ -29,7 +32,7 @@ func (w *world) six() {
 	w.in(w.provider, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0")
 	w.in(w.internet, "ip", "address", "add", gateway6+"/64", "dev", "inet0", "nodad")
 	w.in(w.internet, "ip", "route", "add", delegated, "via", host6)
-	w.ok("init", "--netns", w.provider, "--hypervisor", "test:///default", "--uplink", "eth0", "--address", host+"/24", "--gateway", gateway,
+	w.ok("init", "--netns", w.provider, "--hypervisor", hypervisor, "--uplink", "eth0", "--address", host+"/24", "--gateway", gateway,
 		"--address6", host6+"/64", "--gateway6", gateway6)
 }
 
@@ -159,4 +162,56 @@ func (w *world) bogons6(t *testing.T, ends map[string][]end) {
 		}
 		w.in(w.internet, "ip", "address", "delete", source+"/128", "dev", "inet0")
 	}
+}
+
+// TestGuestWithIPv6 starts a real guest and lets it reach the Internet by IPv6,
+// and the Internet it.
+func TestGuestWithIPv6(t *testing.T) {
+	w := newWorld(t, "embed")
+	w.sixWith("embed")
+	w.ok("image", "build", "micro")
+	key := w.write("key.pub.copy", w.publicKey()+"\n")
+	w.ok("address", "add", external)
+	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24", "--prefix6", "2001:db8:10::/64", "--snat", external, "--dhcp", "--dns")
+	w.ok("plan", "create", "tiny", "--cpus", "1", "--memory", "128MiB", "--disk", "256MiB")
+	w.ok("vm", "create", "web1", "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--address6", "2001:db8:10::80", "--ssh-key", key, "--wait")
+	if vm := w.vm("web1"); !slices.Contains(vm.Addresses, "2001:db8:10::80") {
+		t.Errorf("its addresses are %v", vm.Addresses)
+	}
+	w.fails(5, `is vm "web1"'s in zone "dmz"`, "vm", "create", "web2", "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--address6", "2001:db8:10::80")
+	if dials(w.internet, "[2001:db8:10::80]:22") {
+		t.Error("the Internet reaches a port that nobody opened")
+	}
+	w.ok("forward", "add", "[2001:db8:10::80]:22/tcp", "web1:22")
+	in := func(command string) (string, error) { return w.ssh(w.internet, "2001:db8:10::80", "22", command) }
+	out, err := in("hostname; ip -6 -o addr show dev eth0; ip -6 route; cat /etc/resolv.conf")
+	if err != nil {
+		t.Fatalf("log in by IPv6: %v: %s", err, out)
+	}
+	for _, want := range []string{"web1", "inet6 2001:db8:10::80/64", "default via 2001:db8:10::1", "nameserver 2001:db8:10::1"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the guest lacks %q:\n%s", want, out)
+		}
+	}
+	for _, other := range []string{"dadfailed", "tentative", "dynamic"} {
+		if strings.Contains(out, other) {
+			t.Errorf("the guest has an address that is %s:\n%s", other, out)
+		}
+	}
+	for what, command := range map[string]string{
+		"ping to the Internet":       "ping -6 -c 1 -W 3 " + gateway6,
+		"its own name over IPv6":     "nslookup -type=AAAA web1.dmz.internal 2001:db8:10::1 | grep 2001:db8:10::80",
+		"ping to the Internet, IPv4": "ping -c 1 -W 3 " + gateway,
+	} {
+		if out, err := in(command); err != nil {
+			t.Errorf("%s: %v: %s", what, err, out)
+		}
+	}
+	if out, err := in("ping -6 -c 1 -W 1 2001:db8:10::1"); err == nil {
+		t.Errorf("the guest pings the host: %s", out)
+	}
+	if out := w.ok("converge"); strings.TrimSpace(out) != "no changes" {
+		t.Errorf("not at rest: %s", out)
+	}
+	w.ok("apply", "-f", w.write("exported.yaml", w.ok("export")))
 }
