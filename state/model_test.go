@@ -29,12 +29,12 @@ func guest(name, uuid, mac, at string) ispctl.VM {
 // fill makes one of everything.
 func fill(tx *state.Tx) error {
 	for _, err := range []error{
-		tx.PutUplink(ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1")}),
+		tx.PutUplink(ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1"), Address6: prefix("2001:db8::2/64"), Gateway6: addr("fe80::1"), OnMove: "/usr/local/sbin/move"}),
 		tx.SetHostServices([]ispctl.Service{{Port: 53, Proto: ispctl.UDP}, {Port: 22, Proto: ispctl.TCP}, {Port: 22, Proto: ispctl.TCP}}),
 		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.11"), Applied: true}),
 		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.9")}),
 		tx.PutZone(ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true}),
-		tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true}),
+		tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true}),
 		tx.PutPolicy(ispctl.Policy{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6}),
 		tx.PutPolicy(ispctl.Policy{From: "dmz", To: "internet", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv4, Log: true, Applied: true}),
 		tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}),
@@ -47,11 +47,12 @@ func fill(tx *state.Tx) error {
 	}
 	vm := guest("web1", "u1", "02:00:00:00:00:01", "10.10.0.2")
 	vm.SSHKeys, vm.Applied = []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, true
+	vm.NICs[0].Addr6, vm.NICs[0].Allow, vm.NICs[0].Tags = addr("2001:db8:10::2"), []ispctl.Allowance{"a", "b"}, []int{7, 8}
 	vm.NICs = append(vm.NICs, ispctl.NIC{Zone: "mail", MAC: "02:00:00:00:00:02", Addr: addr("10.20.0.9")})
 	if _, err := tx.InsertVM(vm); err != nil {
 		return err
 	}
-	return tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, VM: "web1", Port: 22, Applied: true})
+	return tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, Last: 2225, VM: "web1", Port: 22, Applied: true})
 }
 
 // filled is the model that fill makes; created is the one time in it that is
@@ -59,11 +60,11 @@ func fill(tx *state.Tx) error {
 func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 	return &ispctl.Model{
 		Installation: inst, Paths: paths,
-		Uplink:       ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1")},
+		Uplink:       ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1"), Address6: prefix("2001:db8::2/64"), Gateway6: addr("fe80::1"), OnMove: "/usr/local/sbin/move"},
 		HostServices: []ispctl.Service{{Port: 22, Proto: ispctl.TCP}, {Port: 53, Proto: ispctl.UDP}},
 		Addresses:    []ispctl.Address{{Addr: addr("203.0.113.9")}, {Addr: addr("203.0.113.11"), Applied: true}},
 		Zones: []ispctl.Zone{
-			{ID: 2, Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true},
+			{ID: 2, Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true},
 			{ID: 1, Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true},
 		},
 		Policies: []ispctl.Policy{
@@ -79,11 +80,11 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 			ID: 1, UUID: "u1", Name: "web1", Zone: "dmz", Plan: "small", Template: "micro", Image: "d1", Wanted: ispctl.Running,
 			SSHKeys: []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, Created: created, Applied: true,
 			NICs: []ispctl.NIC{
-				{Index: 0, Zone: "dmz", MAC: "02:00:00:00:00:01", Tap: "isp-1-0", Addr: addr("10.10.0.2")},
+				{Index: 0, Zone: "dmz", MAC: "02:00:00:00:00:01", Tap: "isp-1-0", Addr: addr("10.10.0.2"), Addr6: addr("2001:db8:10::2"), Allow: []ispctl.Allowance{"a", "b"}, Tags: []int{7, 8}},
 				{Index: 1, Zone: "mail", MAC: "02:00:00:00:00:02", Tap: "isp-1-1", Addr: addr("10.20.0.9")},
 			},
 		}},
-		Forwards: []ispctl.Forward{{ID: 1, Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, VM: "web1", Port: 22, Applied: true}},
+		Forwards: []ispctl.Forward{{ID: 1, Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, Last: 2225, VM: "web1", Port: 22, Applied: true}},
 	}
 }
 
@@ -156,7 +157,7 @@ func TestEveryChange(t *testing.T) {
 			return tx.RenameVM(ispctl.VM{ID: 1, Name: "web1"}, "www")
 		}, func(m *ispctl.Model) { m.VMs[0].Name, m.Forwards[0].VM = "www", "www" }},
 		{"forward", func(tx *state.Tx) error { return tx.PutForward(ispctl.Forward{Listen: listen, VM: "web1", Port: 80}) }, func(m *ispctl.Model) {
-			m.Forwards[0].Port, m.Forwards[0].Applied = 80, false
+			m.Forwards[0].Port, m.Forwards[0].Last, m.Forwards[0].Applied = 80, 0, false
 		}},
 		{"forward removed", func(tx *state.Tx) error { return tx.DeleteForward(listen) }, func(m *ispctl.Model) { m.Forwards = nil }},
 		{"address removed", func(tx *state.Tx) error {
