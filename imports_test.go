@@ -51,6 +51,7 @@ var importRules = []struct {
 	{"internal/rehearse", []string{".", "internal/scratch", "net/firewall", "net/nat", "net/nft"}, "the walls of a model, where they harm nobody", nil},
 	{"internal/probe", []string{".", "internal/rehearse", "internal/scratch"}, "packets by the walls that stand", nil},
 	{"internal/drift", nil, "what the kernel says; knows nothing of ours", nil},
+	{"internal/doctor", []string{".", "zones"}, "examines a host; is handed what it examines by", nil},
 	{"internal/guard", nil, "processes; knows nothing of ours", nil},
 	{"internal/demo", []string{".", "internal/netns"}, "works through the program, as a user would", nil},
 	{"internal/netns", nil, "knows nothing of ours", nil},

@@ -125,7 +125,7 @@ func headlines(changes []converge.Change) string {
 	const few = 3
 	var heads []string
 	for _, c := range changes[:min(few, len(changes))] {
-		heads = append(heads, headline(c.String()))
+		heads = append(heads, Headline(c))
 	}
 	if more := len(changes) - few; more > 0 {
 		heads = append(heads, fmt.Sprintf("and %d more", more))
@@ -133,11 +133,11 @@ func headlines(changes []converge.Change) string {
 	return strings.Join(heads, ", ")
 }
 
-// headline is the line of a command that names its object: the first, or, where
-// the command is a script, that script's.
-func headline(text string) string {
+// Headline is the line of a change that names its object: the first of the
+// command, or, where the command is a script, that script's.
+func Headline(c converge.Change) string {
 	const long = 100
-	first, rest, script := strings.Cut(text, "\n")
+	first, rest, script := strings.Cut(c.String(), "\n")
 	if script {
 		first, _, _ = strings.Cut(rest, "\n")
 	}

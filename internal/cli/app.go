@@ -58,7 +58,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.rootDir, "root", os.Getenv(RootEnv), "directory that all paths are under (or "+RootEnv+")")
 	flags.DurationVar(&a.lockWait, "lock-timeout", 30*time.Second, "how long to wait for another ispctl at work")
 	root.AddCommand(
-		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.confirmCmd(), a.confirmGuard(), a.statusCmd(), a.serveCmd(),
+		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.confirmCmd(), a.confirmGuard(), a.statusCmd(), a.doctorCmd(), a.serveCmd(),
 		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneList(), a.zoneShow(), a.zoneDelete(), a.zonePolicy(), a.zoneCheck()),
 		group("address", "External addresses", a.addressAdd(), a.addressList(), a.addressRemove()),
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"time"
 
@@ -164,14 +165,44 @@ func attach(host scratch.Namespace, m *ispctl.Model, zone ispctl.End, f ispctl.F
 		ns.Close()
 	}
 	err = errors.Join(
-		host.Links.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: inner, PeerNamespace: ns.Fd()}),
+		host.Links.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: inner, PeerNamespace: ns.Fd(), PeerHardwareAddr: macOf(addr)}),
 		host.Up(attrs.Name), ns.Up(inner, netip.PrefixFrom(addr, prefix.Bits())), ns.Route(inner, addr, gateway),
 	)
 	if err != nil {
 		detach()
 		return end{}, fmt.Errorf("wire into zone %s: %w", z.Name, err)
 	}
+	if err := carries(host, attrs.Name); err != nil {
+		detach()
+		return end{}, fmt.Errorf("wire into zone %s: %w", z.Name, err)
+	}
 	return end{ns, addr, detach}, nil
+}
+
+// carries waits until the bridge passes what comes by the wire: it does some
+// time after both ends are up, and the first question for a neighbour, which is
+// asked again only after a second, would be lost.
+func carries(host scratch.Namespace, name string) error {
+	const poll, tries = 5 * time.Millisecond, 400
+	for range tries {
+		l, err := host.Links.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		time.Sleep(poll)
+	}
+	return fmt.Errorf("%s has no carrier", name)
+}
+
+// macOf is the same for each end that ever has the address: the host believes a
+// neighbour that it has just found for a second (locktime in arp(7)), and the
+// next probe may come sooner.
+func macOf(a netip.Addr) net.HardwareAddr {
+	b := a.AsSlice()
+	return append(net.HardwareAddr{0x02, 0x70}, b[len(b)-4:]...)
 }
 
 // outerName is a link's name that bears none of our marks, so that the wall
