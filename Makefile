@@ -35,6 +35,7 @@ lint: ## go vet, gofumpt and staticcheck
 bench: packages ## measure against the goals and print docs/benchmarks.md's figures
 	go test -run '^$$' -bench 'NothingToDo|Create' -benchtime 20x -timeout 60m ./bench
 	go test -run '^$$' -bench . ./net/firewall
+	go test -run '^$$' -bench Overlay -benchtime 30x ./images
 	go test -run '^$$' -bench Apply -benchtime 1x -count 3 -timeout 60m ./bench
 
 docs: ## write the command reference anew

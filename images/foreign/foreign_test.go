@@ -68,21 +68,20 @@ func TestEveryByte(t *testing.T) {
 					if v == data[at] {
 						continue
 					}
-					changed := bytes.Clone(data)
-					changed[at] = v
-					image, err := Judge(bytes.NewReader(changed), int64(len(changed)), largest)
-					if err != nil {
-						continue
+					was := data[at]
+					data[at] = v
+					image, err := Judge(bytes.NewReader(data), int64(len(data)), largest)
+					if err == nil {
+						taken++
 					}
-					taken++
-					if taken%100 > 0 { // each costs a process
-						continue
+					if err == nil && taken%100 == 0 { // each costs a process
+						asked++
+						if err := os.WriteFile(path, data, 0o600); err != nil {
+							t.Fatal(err)
+						}
+						agree(t, path, at, v, image)
 					}
-					asked++
-					if err := os.WriteFile(path, changed, 0o600); err != nil {
-						t.Fatal(err)
-					}
-					agree(t, path, at, v, image)
+					data[at] = was
 				}
 			}
 			t.Logf("%d taken, %d shown to QEMU", taken, asked)
