@@ -43,6 +43,9 @@ const (
 	sshForward  = "2222"
 	webGuest    = "10.10.0.2"
 	mailGuest   = "10.20.0.2"
+	adminPrefix = "10.255.0.0/16"
+	webLeg      = "10.255.0.2" // on the admin leg of its zone
+	mailLeg     = "10.255.1.2"
 	dmzGateway  = "10.10.0.1"
 )
 

@@ -30,6 +30,8 @@ func (d *Demo) prove(ctx context.Context) error {
 		{"web1 goes out with the external address of its zone", d.egress},
 		{"mail1 answers the host (so that silence below means a wall)", d.control},
 		{"mail1 cannot be reached from web1", d.wall},
+		{"both answer the host on their admin legs", d.legs},
+		{"mail1 cannot be reached from web1 on its admin leg", d.legWall},
 		{"the host cannot be reached from web1", d.hostWall},
 		{"mail1 cannot be reached from the Internet", d.noForward},
 	} {
@@ -116,6 +118,14 @@ func (d *Demo) control(context.Context) (string, error) {
 
 func (d *Demo) wall(ctx context.Context) (string, error) {
 	return d.refused(ctx, mailGuest, "22")
+}
+
+func (d *Demo) legs(context.Context) (string, error) {
+	return "answered on " + webLeg + ":22 and " + mailLeg + ":22", errors.Join(dial(ProviderNS, webLeg+":22"), dial(ProviderNS, mailLeg+":22"))
+}
+
+func (d *Demo) legWall(ctx context.Context) (string, error) {
+	return d.refused(ctx, mailLeg, "22")
 }
 
 // hostWall opens a port on the host for the time of the check, so that there

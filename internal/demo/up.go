@@ -59,7 +59,7 @@ func (d *Demo) internet(ctx context.Context) error {
 }
 
 func (d *Demo) init(ctx context.Context) error {
-	return d.ispctl(ctx, "init", "--netns", ProviderNS, "--hypervisor", "embed",
+	return d.ispctl(ctx, "init", "--netns", ProviderNS, "--hypervisor", "embed", "--admin-prefix", adminPrefix,
 		"--uplink", "eth0", "--address", hostAddress+"/24", "--gateway", gateway)
 }
 
