@@ -41,6 +41,28 @@ func ParseListen(s string) (Listen, error) {
 	return Listen{Addr: ap.Addr(), Port: ap.Port(), Proto: Protocol(proto)}, nil
 }
 
+// ParseListenRange reads `ADDRESS:FIRST-LAST[/PROTO]`, or what ParseListen
+// reads; then last is 0.
+func ParseListenRange(s string) (l Listen, last uint16, err error) {
+	hostPort, proto, hasProto := strings.Cut(s, "/")
+	single, end, ranged := strings.Cut(hostPort, "-")
+	if !ranged {
+		l, err = ParseListen(s)
+		return l, 0, err
+	}
+	if hasProto {
+		single += "/" + proto
+	}
+	if l, err = ParseListen(single); err != nil {
+		return l, 0, err
+	}
+	n, err := strconv.ParseUint(end, 10, 16)
+	if err != nil || uint16(n) <= l.Port {
+		return l, 0, Invalid("forward", s, "is not ADDRESS:FIRST-LAST/PROTO with ports that rise up to 65535")
+	}
+	return l, uint16(n), nil
+}
+
 // String is the text ParseListen reads.
 func (l Listen) String() string {
 	return fmt.Sprintf("%s/%s", netip.AddrPortFrom(l.Addr, l.Port), l.Proto)
@@ -54,6 +76,35 @@ type Forward struct {
 	VM      Name
 	Port    uint16
 	Applied bool
+}
+
+// End is the last of its ports.
+func (f Forward) End() uint16 { return max(f.Listen.Port, f.Last) }
+
+// Overlaps reports whether both would carry one port.
+func (f Forward) Overlaps(o Forward) bool {
+	return f.Listen.Addr == o.Listen.Addr && f.Listen.Proto == o.Listen.Proto && f.Listen.Port <= o.End() && o.Listen.Port <= f.End()
+}
+
+// validateRange checks a range of ports by itself.
+func (f Forward) validateRange() error {
+	switch {
+	case f.Last == 0:
+		return nil
+	case f.Last <= f.Listen.Port:
+		return Invalid("forward", f.Outside(), "its ports do not rise")
+	case f.Port != f.Listen.Port:
+		return Invalid("forward", f.Outside(), "a range of ports is carried to the same ports, so to %s:%d", f.VM, f.Listen.Port)
+	}
+	return nil
+}
+
+// Outside is the outside end, as ParseListenRange reads it.
+func (f Forward) Outside() string {
+	if f.Last == 0 {
+		return f.Listen.String()
+	}
+	return fmt.Sprintf("%s-%d/%s", netip.AddrPortFrom(f.Listen.Addr, f.Listen.Port), f.Last, f.Listen.Proto)
 }
 
 // ParseForwardTarget reads `VM:PORT`.

@@ -50,6 +50,13 @@ func (i Installation) Tap(vm int64, nic int) string {
 	return fmt.Sprintf("%s-%d-%d", i.Prefix, vm, nic)
 }
 
+// VMACLink is the name of the link of an address with a MAC of its own. A
+// zone's name starts with a letter and a tap's number has none, so no other
+// link ever bears it.
+func (i Installation) VMACLink(a netip.Addr) string {
+	return fmt.Sprintf("%s-0x%x", i.Prefix, a.AsSlice())
+}
+
 // LinkPattern matches the name of every link of ours, and is what the firewall
 // knows them by: a link that bears it and stands in no map passes nothing.
 func (i Installation) LinkPattern() string { return i.Prefix + "-*" }

@@ -17,6 +17,7 @@ type Model struct {
 	Uplink       Uplink
 	Admin        AdminNet
 	HostServices []Service // what the host itself answers on the uplink
+	Delivers     []netip.Prefix // what the provider delivers to the uplink; none: not said
 	Addresses    []Address
 	Zones        []Zone
 	Plans        []Plan
@@ -90,7 +91,7 @@ func (m *Model) Forward(l Listen) (Forward, error) {
 	if i := slices.IndexFunc(m.Forwards, func(f Forward) bool { return f.Listen == l }); i >= 0 {
 		return m.Forwards[i], nil
 	}
-	return find("forward", l.String(), m.Forwards, func(f *Forward) string { return f.Listen.String() })
+	return find("forward", l.String(), m.Forwards, func(f *Forward) string { return f.Outside() })
 }
 
 // find looks where the name is if all is sorted, as the Model promises, and
@@ -119,6 +120,7 @@ func (m *Model) Sort() {
 	slices.SortFunc(m.HostServices, func(a, b Service) int {
 		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 	})
+	slices.SortFunc(m.Delivers, netip.Prefix.Compare)
 	slices.SortFunc(m.Addresses, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
 	slices.SortFunc(m.Zones, func(a, b Zone) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Plans, func(a, b Plan) int { return strings.Compare(string(a.Name), string(b.Name)) })

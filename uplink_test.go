@@ -70,7 +70,7 @@ func TestUplinkValidate(t *testing.T) {
 		{"none at all", func(u *ispctl.Uplink) { *u = ispctl.Uplink{} }, ""},
 		{"only an interface", func(u *ispctl.Uplink) { *u = ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed} }, ""},
 		{"interface that is none", func(u *ispctl.Uplink) { u.Interface = "eth 0" }, `interface "eth 0"`},
-		{"kind", func(u *ispctl.Uplink) { u.Kind = "bridged" }, `uplink "eth0": kind "bridged" is not known; have: routed`},
+		{"kind", func(u *ispctl.Uplink) { u.Kind = "magic" }, `uplink "eth0": kind "magic" is not known; have: [routed vmac failover bridged]`},
 		{"IPv6 address", func(u *ispctl.Uplink) { u.Address = netip.MustParsePrefix("2001:db8::1/64") }, "address 2001:db8::1/64 is not IPv4"},
 		{"IPv6 gateway", func(u *ispctl.Uplink) { u.Gateway = netip.MustParseAddr("fe80::1") }, "gateway fe80::1 is not IPv4"},
 		{"its own gateway", func(u *ispctl.Uplink) { u.Gateway = u.Address.Addr() }, "gateway 192.0.2.7 is the host's own address"},

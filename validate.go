@@ -1,6 +1,8 @@
 package ispctl
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -63,7 +65,13 @@ func (m *Model) validateHostServices() error {
 }
 
 func (m *Model) validateAddresses() error {
+	for _, p := range m.Delivers {
+		if !p.IsValid() || p != p.Masked() {
+			return Invalid("uplink", m.Uplink.Interface, "what it delivers, %s, has host bits set; did you mean %s?", p, p.Masked())
+		}
+	}
 	seen := map[netip.Addr]bool{}
+	macs := map[string]netip.Addr{}
 	for _, a := range m.Addresses {
 		if err := a.Validate(); err != nil {
 			return err
@@ -74,6 +82,74 @@ func (m *Model) validateAddresses() error {
 		seen[a.Addr] = true
 		if a.Addr == m.Uplink.Gateway || a.Addr == m.Uplink.Gateway6 {
 			return Conflicting("address", a.Addr.String(), "is the uplink's gateway")
+		}
+		if err := m.validateAddress(a); err != nil {
+			return err
+		}
+		if other, taken := macs[a.MAC]; taken && a.MAC != "" {
+			return Conflicting("address", a.Addr.String(), "MAC %s is that of address %s", a.MAC, other)
+		}
+		macs[a.MAC] = a.Addr
+	}
+	return nil
+}
+
+// validateAddress holds an address to what the uplink can do, and to the VM it
+// is for.
+func (m *Model) validateAddress(a Address) error {
+	name := a.Addr.String()
+	if len(m.Delivers) > 0 && !slices.ContainsFunc(m.Delivers, func(p netip.Prefix) bool { return p.Contains(a.Addr) }) {
+		return &Error{
+			Kind: Conflict, Object: fmt.Sprintf("address %q", name), Cause: fmt.Sprintf("the uplink delivers %v and not this one", m.Delivers),
+			Next: "if the provider routes it here, say so: ispctl init --delivers",
+		}
+	}
+	kind := m.Uplink.Kind
+	switch {
+	case a.MAC != "" && kind != VMAC && kind != Bridged:
+		return Conflicting("address", name, "a MAC of its own needs an uplink of kind %s or %s; this one is %s", VMAC, Bridged, kind)
+	case a.MAC != "" && !a.Addr.Is4():
+		return Conflicting("address", name, "a MAC of its own is for IPv4")
+	case a.MAC != "" && kind == VMAC && !m.Uplink.Gateway.IsValid():
+		return Conflicting("address", name, "a MAC of its own needs the uplink's gateway: ispctl init --gateway")
+	case a.Mode == Wire && kind != Bridged:
+		return Conflicting("address", name, "mode %s needs an uplink of kind %s; this one is %s", Wire, Bridged, kind)
+	case a.Mode == Wire && a.MAC == "":
+		return Conflicting("address", name, "mode %s needs the MAC that the provider issued for it: ispctl address set %s --mac MAC", Wire, name)
+	case a.Mode != Wire && a.MAC != "" && kind == Bridged && a.Mode != Shared:
+		return Conflicting("address", name, "with its own MAC it can be used in mode %s only", Wire)
+	case a.Mode != Shared && a.Addr == m.Uplink.Address.Addr():
+		return Conflicting("address", name, "is the host's own, and cannot be one VM's")
+	case a.Mode == Shared:
+		return nil
+	}
+	vm, err := m.VM(string(a.VM))
+	if err != nil {
+		return err
+	}
+	if vm.Wanted == Absent {
+		return Conflicting("address", name, "vm %q is being destroyed", vm.Name)
+	}
+	if a.Mode == RoutedIn && a.Addr.Is6() && len(vm.ZoneNICs()) > 0 && !vm.ZoneNICs()[0].Addr6.IsValid() {
+		return Conflicting("address", name, "vm %q has no IPv6: its zone needs a prefix for it", vm.Name)
+	}
+	if its := m.AddressesOf(a.VM, SourceNAT, OneToOne); len(its) > 1 {
+		return Conflicting("address", its[1].Addr.String(), "vm %q goes out with %s already", a.VM, its[0].Addr)
+	}
+	for _, z := range m.Zones {
+		if z.SNAT == a.Addr {
+			return Conflicting("address", name, "zone %q goes out with it; give that zone another snat first", z.Name)
+		}
+	}
+	if a.Mode == Wire && !slices.ContainsFunc(vm.NICs, func(n NIC) bool { return n.Role == WireNIC && n.Addr == a.Addr && n.MAC == a.MAC }) {
+		return Conflicting("address", name, "vm %q has no NIC on the wire for it", vm.Name)
+	}
+	if a.Mode == SourceNAT {
+		return nil
+	}
+	for _, f := range m.Forwards {
+		if f.Listen.Addr == a.Addr {
+			return Conflicting("address", name, "forward %s listens at it; remove that first, or use mode %s", f.Outside(), SourceNAT)
 		}
 	}
 	return nil
@@ -181,6 +257,12 @@ func (m *Model) validateVMs() error {
 			return Conflicting("vm", name, "plan %q has a disk of %s; image %q needs %s", plan.Name, plan.Disk, image.Name, image.Size)
 		}
 		for _, nic := range vm.NICs {
+			if nic.Role == WireNIC {
+				if a, err := m.Address(nic.Addr); err != nil || a.Mode != Wire || a.VM != vm.Name || a.MAC != nic.MAC {
+					return Conflicting("vm", name, "nic %d is on the wire with %s, which is not its own", nic.Index, nic.Addr)
+				}
+				continue
+			}
 			zone, ok := zones[nic.Zone]
 			if !ok {
 				_, err := m.Zone(string(nic.Zone))
@@ -202,19 +284,20 @@ func (m *Model) validateVMs() error {
 }
 
 func (m *Model) validateForwards() error {
-	seen := map[Listen]Forward{}
+	if err := m.overlappingForwards(); err != nil {
+		return err
+	}
 	for _, f := range m.Forwards {
-		name := f.Listen.String()
-		if _, err := ParseListen(name); err != nil {
+		name := f.Outside()
+		if _, _, err := ParseListenRange(name); err != nil {
 			return err
 		}
 		if _, _, err := ParseForwardTarget(f.To()); err != nil {
 			return err
 		}
-		if other, taken := seen[f.Listen]; taken {
-			return Conflicting("forward", name, "is carried to %s already", other.To())
+		if err := f.validateRange(); err != nil {
+			return err
 		}
-		seen[f.Listen] = f
 		vm, err := m.VM(string(f.VM))
 		if err != nil {
 			return err
@@ -229,9 +312,40 @@ func (m *Model) validateForwards() error {
 		if vm.Wanted == Absent {
 			return Conflicting("forward", name, "vm %q is being destroyed", vm.Name)
 		}
-		service := Service{Port: f.Listen.Port, Proto: f.Listen.Proto}
-		if f.Listen.Addr == m.Uplink.Address.Addr() && slices.Contains(m.HostServices, service) {
-			return Conflicting("forward", name, "would take service %s away from the host itself", service)
+		for _, service := range m.HostServices {
+			if f.Overlaps(Forward{Listen: Listen{m.Uplink.Address.Addr(), service.Port, service.Proto}}) {
+				return Conflicting("forward", name, "would take service %s away from the host itself", service)
+			}
+		}
+	}
+	return nil
+}
+
+// overlappingForwards finds two that would carry one port. Of forwards in the
+// order of their ports, only the one that reaches farthest can overlap the next.
+func (m *Model) overlappingForwards() error {
+	type at struct {
+		addr  netip.Addr
+		proto Protocol
+	}
+	farthest := map[at]Forward{}
+	sorted := slices.Clone(m.Forwards)
+	slices.SortStableFunc(sorted, func(a, b Forward) int { return cmp.Compare(a.Listen.Port, b.Listen.Port) })
+	for _, f := range sorted {
+		where := at{f.Listen.Addr, f.Listen.Proto}
+		before, there := farthest[where]
+		switch {
+		case there && f.Listen == before.Listen:
+			return Conflicting("forward", f.Outside(), "is carried to %s already", before.To())
+		case there && f.Overlaps(before):
+			newer, older := f, before
+			if before.ID > f.ID {
+				newer, older = before, f
+			}
+			return Conflicting("forward", newer.Outside(), "overlaps %s, which is carried to %s", older.Outside(), older.To())
+		}
+		if f.End() >= before.End() {
+			farthest[where] = f
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package operations
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"ispctl"
 	"ispctl/state"
@@ -35,7 +36,10 @@ func (p *Provider) RemoveAddress(ctx context.Context, addr netip.Addr, ifExists 
 			if err != nil {
 				return nil, missing(err, ifExists)
 			}
-			view := viewAddress(m, a)
+			view := viewAddress(m, a, nil)
+			if a.VM != "" {
+				return nil, inUse("address", addr.String(), "vm", []ispctl.Name{a.VM}, "give it back first: ispctl address release "+addr.String())
+			}
 			if len(view.Zones) > 0 {
 				return nil, inUse("address", addr.String(), "zone", view.Zones, "give those zones another snat first")
 			}
@@ -52,9 +56,13 @@ func (p *Provider) Addresses(ctx context.Context) ([]AddressView, error) {
 	if err != nil {
 		return nil, err
 	}
+	rests, err := p.Store.Rests(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
 	views := make([]AddressView, len(m.Addresses))
 	for i, a := range m.Addresses {
-		views[i] = viewAddress(m, a)
+		views[i] = viewAddress(m, a, rests)
 	}
 	return views, nil
 }

@@ -35,7 +35,7 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.forwards, a.policies, a.flows}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.assignments, a.forwards, a.policies, a.flows}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
 		steps = append([]func() error{a.pruneForwards, a.pruneFlows}, steps...)
@@ -81,6 +81,11 @@ func (a *applier) dangling() error {
 	}
 	for _, f := range d.Flows {
 		check(f.VMAt, known("vm", string(f.VM), vms))
+	}
+	for _, one := range d.Addresses {
+		if one.VM != "" {
+			check(one.VMAt, known("vm", string(one.VM), vms))
+		}
 	}
 	for _, f := range d.Forwards {
 		if f.Listen.Addr.Is4() { // IPv6 is opened at the VM's own address
@@ -168,13 +173,58 @@ func (a *applier) hostServices() error {
 
 func (a *applier) addresses() error {
 	for _, want := range a.doc.Addresses {
-		if _, err := a.have.Address(want.Addr); err == nil {
+		have, err := a.have.Address(want.Addr)
+		if err != nil {
+			a.say("+ address %s", want.Addr)
+			have = ispctl.Address{Addr: want.Addr, MAC: want.MAC, Applied: true}
+			if err := a.tx.PutAddress(have); err != nil {
+				return err
+			}
+		}
+		if want.Listed && have.Mode != want.Mode && have.Mode != ispctl.Shared && (want.VM != have.VM || want.MAC != have.MAC) {
+			// Before anybody else gets it, and before its MAC changes.
+			said, err := release(a.tx, a.have, have)
+			if err != nil {
+				return a.doc.At(want.At, err)
+			}
+			a.said = append(a.said, said...)
+			have.Mode, have.VM = ispctl.Shared, ""
+		}
+		if want.Listed {
+			said, err := setMAC(a.tx, have, want.MAC)
+			if err != nil {
+				return a.doc.At(want.At, err)
+			}
+			a.said = append(a.said, said...)
+		}
+	}
+	return nil
+}
+
+// assignments gives addresses to the VMs that the document gives them to, once
+// those are there.
+func (a *applier) assignments() error {
+	m, err := a.tx.Model()
+	if err != nil {
+		return err
+	}
+	for _, want := range a.doc.Addresses {
+		if want.Mode == ispctl.Shared {
 			continue
 		}
-		a.say("+ address %s", want.Addr)
-		if err := a.tx.PutAddress(ispctl.Address{Addr: want.Addr, Applied: true}); err != nil {
+		have, err := m.Address(want.Addr)
+		if err != nil {
 			return err
 		}
+		vm, err := m.VM(string(want.VM))
+		if err != nil {
+			return a.doc.At(want.VMAt, err)
+		}
+		said, err := assign(a.tx, have, vm, want.Mode, false)
+		if err != nil {
+			return a.doc.At(want.At, err)
+		}
+		a.said = append(a.said, said...)
 	}
 	return nil
 }
@@ -247,11 +297,11 @@ func (a *applier) forwards() error {
 		want.ID, want.Applied = have.ID, err != nil || have.Applied
 		switch {
 		case err != nil:
-			a.say("+ forward %s to %s", want.Listen, want.To())
+			a.say("+ forward %s to %s", want.Outside(), want.To())
 		case want == have:
 			continue
 		default:
-			a.say("~ forward %s %s", want.Listen, changes(field{"to", have.To(), want.To()}))
+			a.say("~ forward %s %s", want.Listen, changes(field{"to", have.To(), want.To()}, field{"last port", have.End(), want.End()}))
 		}
 		if err := a.tx.PutForward(want); err != nil {
 			return err

@@ -114,7 +114,7 @@ func (a *applier) pruneForwards() error {
 	return pruneEach(a.have.Forwards, func(f ispctl.Forward) bool {
 		return f.Applied && !slices.ContainsFunc(a.doc.Forwards, func(d document.Forward) bool { return d.Listen == f.Listen })
 	}, func(f ispctl.Forward) error {
-		a.say("- forward %s to %s", f.Listen, f.To())
+		a.say("- forward %s to %s", f.Outside(), f.To())
 		return a.tx.DeleteForward(f.Listen)
 	})
 }
@@ -179,7 +179,14 @@ func (a *applier) pruneAddresses() error {
 	return pruneEach(a.have.Addresses, func(have ispctl.Address) bool {
 		return have.Applied && !slices.ContainsFunc(a.doc.Addresses, func(d document.Address) bool { return d.Addr == have.Addr })
 	}, func(have ispctl.Address) error {
-		v := viewAddress(m, have)
+		have, err := m.Address(have.Addr) // as the VMs that went have left it
+		if err != nil {
+			return err
+		}
+		v := viewAddress(m, have, nil)
+		if v.VM != "" {
+			return inUse("address", v.Address, "vm", []ispctl.Name{v.VM}, "give it back first: ispctl address release "+v.Address)
+		}
 		if len(v.Zones) > 0 {
 			return inUse("address", v.Address, "zone", v.Zones, "give those zones another snat")
 		}

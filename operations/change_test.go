@@ -102,7 +102,7 @@ func TestOperations(t *testing.T) {
 		{
 			name: "address remove",
 			first: func(ctx context.Context, w *world, o options) (operations.Result, error) {
-				return w.RemoveForward(ctx, forward(t, "203.0.113.11:2222/tcp", "web1:22").Listen, false, o)
+				return w.RemoveForward(ctx, forward(t, "203.0.113.11:2222/tcp", "web1:22").Listen, 0, false, o)
 			},
 			do: func(ctx context.Context, w *world, o options) (operations.Result, error) {
 				return w.RemoveAddress(ctx, addr("203.0.113.11"), false, o)
@@ -127,12 +127,12 @@ func TestOperations(t *testing.T) {
 		{
 			name: "forward remove",
 			do: func(ctx context.Context, w *world, o options) (operations.Result, error) {
-				return w.RemoveForward(ctx, forward(t, "203.0.113.11:2222/tcp", "web1:22").Listen, false, o)
+				return w.RemoveForward(ctx, forward(t, "203.0.113.11:2222/tcp", "web1:22").Listen, 0, false, o)
 			},
 			intent: []string{"- forward 203.0.113.11:2222/tcp"}, host: []string{"nft delete element ip ispctl-nat forwards { 203.0.113.11 . tcp . 2222 }"},
 			again: `forward "203.0.113.11:2222/tcp" not found (have none); see: ispctl forward list`,
 			fine: func(ctx context.Context, w *world, o options) (operations.Result, error) {
-				return w.RemoveForward(ctx, forward(t, "203.0.113.11:2222/tcp", "web1:22").Listen, true, o)
+				return w.RemoveForward(ctx, forward(t, "203.0.113.11:2222/tcp", "web1:22").Listen, 0, true, o)
 			},
 		},
 		{

@@ -126,7 +126,7 @@ var wallChanges = map[string]act{
 		return w.AddForward(ctx, forward(w.t, "203.0.113.11:80", "web2:80"), false, o)
 	},
 	"forward remove": func(ctx context.Context, w *world, o options) (operations.Result, error) {
-		return w.RemoveForward(ctx, forward(w.t, "203.0.113.11:2222", "web1:22").Listen, false, o)
+		return w.RemoveForward(ctx, forward(w.t, "203.0.113.11:2222", "web1:22").Listen, 0, false, o)
 	},
 	"init": func(ctx context.Context, w *world, o options) (operations.Result, error) {
 		u := w.model().Uplink

@@ -76,8 +76,13 @@ func refuses(m *ispctl.Model, c Connection) string {
 		return ""
 	}
 	listen := ispctl.Listen{Addr: c.Server.Addr(), Port: c.Server.Port(), Proto: ispctl.TCP}
-	if f, err := m.Forward(listen); err == nil {
-		return fmt.Sprintf("%s would be carried to %s", listen, f.To())
+	for _, f := range m.Forwards {
+		if f.Overlaps(ispctl.Forward{Listen: listen}) {
+			return fmt.Sprintf("%s would be carried to %s", listen, f.To())
+		}
+	}
+	if a, err := m.Address(listen.Addr); err == nil && a.Mode != ispctl.Shared && a.Mode != ispctl.SourceNAT {
+		return fmt.Sprintf("%s would be vm %q's", listen.Addr, a.VM)
 	}
 	if service := (ispctl.Service{Port: listen.Port, Proto: ispctl.TCP}); !slices.Contains(m.HostServices, service) {
 		return fmt.Sprintf("%s would not be among the host services %v of uplink %s", service, m.HostServices, m.Uplink.Interface)

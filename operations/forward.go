@@ -11,7 +11,7 @@ import (
 // that is carried elsewhere is a conflict; the same forward again is, unless
 // ifNotExists.
 func (p *Provider) AddForward(ctx context.Context, f ispctl.Forward, ifNotExists bool, o Options) (Result, error) {
-	return p.changeWalls(ctx, o, state.Entry{Operation: "forward add", Object: "forward " + f.Listen.String(), Detail: f.To()},
+	return p.changeWalls(ctx, o, state.Entry{Operation: "forward add", Object: "forward " + f.Outside(), Detail: f.To()},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {
@@ -26,27 +26,33 @@ func (p *Provider) AddForward(ctx context.Context, f ispctl.Forward, ifNotExists
 				}
 			}
 			if have, err := m.Forward(f.Listen); err == nil {
-				if have.To() != f.To() {
-					return nil, ispctl.Conflicting("forward", f.Listen.String(), "is carried to %s already", have.To())
+				if have.To() != f.To() || have.Last != f.Last {
+					return nil, ispctl.Conflicting("forward", have.Outside(), "is carried to %s already", have.To())
 				}
-				return nil, exists("forward", f.Listen.String(), ifNotExists)
+				return nil, exists("forward", f.Outside(), ifNotExists)
 			}
-			return []string{"+ forward " + f.Listen.String() + " to " + f.To()}, tx.PutForward(f)
+			return []string{"+ forward " + f.Outside() + " to " + f.To()}, tx.PutForward(f)
 		})
 }
 
-// RemoveForward ends a forward. Connections that are up go on until they end.
-func (p *Provider) RemoveForward(ctx context.Context, l ispctl.Listen, ifExists bool, o Options) (Result, error) {
-	return p.changeWalls(ctx, o, state.Entry{Operation: "forward remove", Object: "forward " + l.String()},
+// RemoveForward ends a forward, of a range of ports up to last unless that is 0.
+// Connections that are up go on until they end.
+func (p *Provider) RemoveForward(ctx context.Context, l ispctl.Listen, last uint16, ifExists bool, o Options) (Result, error) {
+	asked := ispctl.Forward{Listen: l, Last: last}.Outside()
+	return p.changeWalls(ctx, o, state.Entry{Operation: "forward remove", Object: "forward " + asked},
 		func(tx *state.Tx) ([]string, error) {
 			m, err := tx.Model()
 			if err != nil {
 				return nil, err
 			}
-			if _, err := m.Forward(l); err != nil {
+			have, err := m.Forward(l)
+			if err != nil {
 				return nil, missing(err, ifExists)
 			}
-			return []string{"- forward " + l.String()}, tx.DeleteForward(l)
+			if have.Last != last {
+				return nil, ispctl.Conflicting("forward", asked, "what begins there is %s", have.Outside())
+			}
+			return []string{"- forward " + asked}, tx.DeleteForward(l)
 		})
 }
 

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"ispctl"
@@ -29,7 +30,15 @@ func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error)
 			return images.Seed{}, err
 		}
 		in := templates.SeedInput{InstanceID: vm.InstanceID(), Hostname: string(vm.Name), Zone: string(vm.Zone), Keys: vm.SSHKeys}
+		routed := m.AddressesOf(vm.Name, ispctl.RoutedIn)
+		onWire := slices.ContainsFunc(vm.NICs, func(n ispctl.NIC) bool { return n.Role == ispctl.WireNIC })
 		for _, nic := range vm.NICs {
+			if nic.Role == ispctl.WireNIC {
+				in.NICs = append(in.NICs, templates.NICInput{MAC: nic.MAC, Nets: []templates.NetInput{{
+					Addr: netip.PrefixFrom(nic.Addr, nic.Addr.BitLen()), Gateway: m.Uplink.Gateway,
+				}}})
+				continue
+			}
 			zone, err := m.Zone(string(nic.Zone))
 			if err != nil {
 				return images.Seed{}, err
@@ -41,6 +50,9 @@ func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error)
 				continue
 			}
 			told := templates.NICInput{MAC: nic.MAC, Nets: []templates.NetInput{{Addr: netip.PrefixFrom(nic.Addr, zone.Prefix.Bits()), Gateway: zone.Gateway()}}}
+			if onWire && m.Uplink.Gateway.IsValid() {
+				told.Nets[0].Gateway = netip.Addr{} // its way out is the wire
+			}
 			if zone.DNS {
 				told.DNS = []netip.Addr{zone.Gateway()}
 			}
@@ -50,6 +62,10 @@ func Seed(set templates.Set) func(*ispctl.Model, ispctl.VM) (images.Seed, error)
 					told.DNS = append(told.DNS, zone.Gateway6())
 				}
 			}
+			for _, a := range routed {
+				told.Nets = append(told.Nets, templates.NetInput{Addr: netip.PrefixFrom(a.Addr, a.Addr.BitLen())})
+			}
+			routed = nil // they are on the first NIC
 			in.NICs = append(in.NICs, told)
 		}
 		all, err := digesters()

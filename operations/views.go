@@ -50,10 +50,29 @@ type AddressView struct {
 	Address  string        `json:"address"`
 	Zones    []ispctl.Name `json:"zones"`    // zones that go out with it
 	Forwards []string      `json:"forwards"` // outside ends on it
+
+	Mode  string      `json:"mode"` // shared, or what one VM has it as
+	VM    ispctl.Name `json:"vm"`   // that has it to itself
+	MAC   string      `json:"mac"`  // that the provider issued for it
+	Rests *RestView   `json:"rests,omitempty"`
 }
 
-func viewAddress(m *ispctl.Model, a ispctl.Address) AddressView {
-	v := AddressView{Address: a.Addr.String(), Zones: []ispctl.Name{}, Forwards: []string{}}
+// RestView is why an address cannot be had yet.
+type RestView struct {
+	VM    ispctl.Name `json:"vm"` // that may have it back at once
+	Until time.Time   `json:"until"`
+}
+
+func viewAddress(m *ispctl.Model, a ispctl.Address, rests []ispctl.Rest) AddressView {
+	v := AddressView{Address: a.Addr.String(), Zones: []ispctl.Name{}, Forwards: []string{}, Mode: string(a.Mode), VM: a.VM, MAC: a.MAC}
+	if a.Mode == ispctl.Shared {
+		v.Mode = "shared"
+	}
+	for _, r := range rests {
+		if r.Addr == a.Addr {
+			v.Rests = &RestView{VM: r.VM, Until: r.Until}
+		}
+	}
 	for _, z := range m.Zones {
 		if z.SNAT == a.Addr {
 			v.Zones = append(v.Zones, z.Name)
@@ -61,7 +80,7 @@ func viewAddress(m *ispctl.Model, a ispctl.Address) AddressView {
 	}
 	for _, f := range m.Forwards {
 		if f.Listen.Addr == a.Addr {
-			v.Forwards = append(v.Forwards, f.Listen.String())
+			v.Forwards = append(v.Forwards, f.Outside())
 		}
 	}
 	return v
@@ -76,7 +95,7 @@ type ForwardView struct {
 }
 
 func viewForward(m *ispctl.Model, f ispctl.Forward) ForwardView {
-	v := ForwardView{Listen: f.Listen.String(), To: f.To(), VM: f.VM}
+	v := ForwardView{Listen: f.Outside(), To: f.To(), VM: f.VM}
 	if vm, err := m.VM(string(f.VM)); err == nil && len(vm.NICs) > 0 {
 		v.Target = joinPort(vm.NICs[0].Addr, f.Port)
 		if f.Listen.Addr.Is6() {
@@ -181,6 +200,7 @@ type VMView struct {
 	Tap        string        `json:"tap"`
 	Addresses  []string      `json:"addresses"` // in its zone
 	Forwards   []ForwardView `json:"forwards"`
+	External   []AddressView `json:"external"` // addresses that it has to itself
 	CreatedAt  time.Time     `json:"created_at"`
 	Phases     []PhaseView   `json:"phases"`
 	Console    string        `json:"console,omitempty"` // terminal of its serial port, while it runs; by `vm show` only

@@ -75,7 +75,7 @@ func destroy(tx *state.Tx, m *ispctl.Model, vm ispctl.VM) ([]string, error) {
 			if err := tx.DeleteForward(f.Listen); err != nil {
 				return nil, err
 			}
-			said = append(said, "- forward "+f.Listen.String()+" to "+f.To())
+			said = append(said, "- forward "+f.Outside()+" to "+f.To())
 		}
 	}
 	for _, f := range m.FlowsOf(vm.Name) {
@@ -83,6 +83,13 @@ func destroy(tx *state.Tx, m *ispctl.Model, vm ispctl.VM) ([]string, error) {
 			return nil, err
 		}
 		said = append(said, "- flow "+f.Name())
+	}
+	for _, a := range m.AddressesOf(vm.Name, ispctl.VMModes...) {
+		more, err := release(tx, m, a)
+		if err != nil {
+			return nil, err
+		}
+		said = append(said, more...)
 	}
 	vm.Wanted = ispctl.Absent
 	return append(said, "- vm "+string(vm.Name)), tx.UpdateVM(vm)

@@ -31,7 +31,7 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 		v := VMView{
 			Name: vm.Name, Wanted: vm.Wanted, Zone: vm.Zone, Plan: vm.Plan, Template: vm.Template, Image: vm.Image,
 			Hypervisor: p.DomainType, UUID: vm.UUID, Domain: m.Installation.Domain(vm.Name),
-			Addresses: []string{}, NICs: viewNICs(m, vm), Forwards: []ForwardView{}, CreatedAt: vm.Created, Phases: []PhaseView{},
+			Addresses: []string{}, NICs: viewNICs(m, vm), Forwards: []ForwardView{}, External: []AddressView{}, CreatedAt: vm.Created, Phases: []PhaseView{},
 		}
 		for n, nic := range vm.ZoneNICs() {
 			if n == 0 {
@@ -46,6 +46,9 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 			if f.VM == vm.Name {
 				v.Forwards = append(v.Forwards, viewForward(m, f))
 			}
+		}
+		for _, a := range m.AddressesOf(vm.Name, ispctl.VMModes...) {
+			v.External = append(v.External, viewAddress(m, a, nil))
 		}
 		v.Drops = map[string]uint64{}
 		for _, nic := range vm.NICs {
@@ -73,6 +76,9 @@ func viewNICs(m *ispctl.Model, vm ispctl.VM) []NICView {
 		views[i] = NICView{Index: nic.Index, Role: "zone", MAC: nic.MAC, Tap: nic.Tap, Bridge: m.Installation.Bridge(nic.Zone), Addresses: addressesOf(nic)}
 		if nic.Role == ispctl.AdminNIC {
 			views[i].Role, views[i].Bridge = string(nic.Role), m.Installation.LegBridge(nic.Zone)
+		}
+		if nic.Role == ispctl.WireNIC {
+			views[i].Role, views[i].Bridge = string(nic.Role), m.Uplink.Interface
 		}
 	}
 	return views

@@ -29,9 +29,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 		query string
 		scan  func(scanner) error
 	}{
-		{`SELECT interface, kind, address, gateway, address6, gateway6, on_move, down, up FROM uplink`, func(row scanner) error {
+		{`SELECT interface, kind, address, gateway, address6, gateway6, on_move, down, up, rest FROM uplink`, func(row scanner) error {
 			u := &m.Uplink
-			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway}, text{&u.Address6}, text{&u.Gateway6}, &u.OnMove, &u.Down, &u.Up)
+			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway}, text{&u.Address6}, text{&u.Gateway6}, &u.OnMove, &u.Down, &u.Up, seconds{&u.Rest})
 		}},
 		{`SELECT port, proto FROM host_service ORDER BY proto, port`, func(row scanner) error {
 			var one ispctl.Service
@@ -50,6 +50,12 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			var one ispctl.Service
 			err := row.Scan(&one.Port, &one.Proto)
 			m.Admin.Services = append(m.Admin.Services, one)
+			return err
+		}},
+		{`SELECT prefix FROM delivered`, func(row scanner) error {
+			var one netip.Prefix
+			err := row.Scan(text{&one})
+			m.Delivers = append(m.Delivers, one)
 			return err
 		}},
 		{`SELECT addr, mode, vm, mac, applied FROM address`, func(row scanner) error {
@@ -177,6 +183,19 @@ func (t text) Scan(src any) error {
 		return err
 	}
 	return fmt.Errorf("no text form for %T", t.into)
+}
+
+// seconds scans a number of them.
+type seconds struct{ into *time.Duration }
+
+// Scan implements sql.Scanner.
+func (s seconds) Scan(src any) error {
+	n, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("want seconds, have %T", src)
+	}
+	*s.into = time.Duration(n) * time.Second
+	return nil
 }
 
 // words scans a list with a space between its members; empty is none.

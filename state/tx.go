@@ -80,11 +80,11 @@ func (t *Tx) Model() (*ispctl.Model, error) { return t.store.model(t.ctx, t.tx) 
 
 // PutUplink declares the uplink.
 func (t *Tx) PutUplink(u ispctl.Uplink) error {
-	return t.exec(`INSERT INTO uplink (id, interface, kind, address, gateway, address6, gateway6, on_move, down, up) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	return t.exec(`INSERT INTO uplink (id, interface, kind, address, gateway, address6, gateway6, on_move, down, up, rest) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET interface = excluded.interface, kind = excluded.kind, address = excluded.address, gateway = excluded.gateway,
 			address6 = excluded.address6, gateway6 = excluded.gateway6, on_move = excluded.on_move,
-			down = excluded.down, up = excluded.up`,
-		u.Interface, u.Kind, marshal(u.Address), marshal(u.Gateway), marshal(u.Address6), marshal(u.Gateway6), u.OnMove, u.Down, u.Up)
+			down = excluded.down, up = excluded.up, rest = excluded.rest`,
+		u.Interface, u.Kind, marshal(u.Address), marshal(u.Gateway), marshal(u.Address6), marshal(u.Gateway6), u.OnMove, u.Down, u.Up, int64(u.Rest.Seconds()))
 }
 
 // SetHostServices replaces what the host answers on the uplink.
@@ -178,8 +178,7 @@ func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 	for i := range vm.NICs {
 		nic := &vm.NICs[i]
 		nic.Index, nic.Tap = i, t.store.inst.Tap(vm.ID, i)
-		if err := t.exec(`INSERT INTO nic (vm, idx, role, zone, mac, tap, addr, addr6, allow, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			vm.ID, nic.Index, nic.Role, nic.Zone, nic.MAC, nic.Tap, marshal(nic.Addr), marshal(nic.Addr6), list(nic.Allow), list(nic.Tags)); err != nil {
+		if err := t.insertNIC(vm.ID, *nic); err != nil {
 			return vm, fmt.Errorf("vm %s: nic %d: %w", vm.Name, i, err)
 		}
 	}

@@ -85,7 +85,7 @@ func addressNames(m *ispctl.Model) []string {
 }
 
 func forwardNames(m *ispctl.Model) []string {
-	return namesOf(m.Forwards, func(f ispctl.Forward) string { return f.Listen.String() })
+	return namesOf(m.Forwards, func(f ispctl.Forward) string { return f.Outside() })
 }
 
 func imageNames(m *ispctl.Model) []string {

@@ -11,11 +11,11 @@ func (a *app) forwardRemove() *cobra.Command {
 	var o operations.Options
 	var ifExists bool
 	c := &cobra.Command{
-		Use: "remove ADDRESS:PORT[/PROTO]", Short: "End a forward",
+		Use: "remove ADDRESS:PORT[-LAST][/PROTO]", Short: "End a forward",
 		Example: "  ispctl forward remove 203.0.113.10:2222/tcp",
 		Args:    args(1, "ADDRESS:PORT/PROTO"), ValidArgsFunction: first(a.complete(forwardNames)),
 		RunE: func(c *cobra.Command, given []string) error {
-			listen, err := ispctl.ParseListen(given[0])
+			listen, last, err := ispctl.ParseListenRange(given[0])
 			if err != nil {
 				return err
 			}
@@ -23,7 +23,7 @@ func (a *app) forwardRemove() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := p.RemoveForward(c.Context(), listen, ifExists, o)
+			r, err := p.RemoveForward(c.Context(), listen, last, ifExists, o)
 			return a.report(r, o, err)
 		},
 	}

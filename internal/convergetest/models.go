@@ -89,7 +89,9 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 		{From: "internet", To: "lab", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv6},
 	}
 
-	all := []*ispctl.Model{empty, zones, guests, changed}
+	owned, moreOwned := owned(guests, changed)
+
+	all := []*ispctl.Model{empty, zones, guests, changed, owned, moreOwned}
 	for _, m := range all {
 		m.Sort()
 	}

@@ -32,6 +32,7 @@ type Link struct {
 	Alias     string         // for people: "zone dmz", "vm web1 nic 0"
 	MAC       string         // of a bridge; a tap's is the kernel's choice
 	Master    string         // the bridge a tap is a port of
+	Wire      bool           // its master is the uplink's bridge, which is the operator's
 	Isolated  bool           // a tap that other isolated ports of its bridge cannot reach
 	MTU       int            // in bytes
 	Addresses []netip.Prefix // sorted; empty on a tap
@@ -75,6 +76,10 @@ func Desired(m *ispctl.Model) (State, error) {
 			}
 			if nic.Role == ispctl.AdminNIC {
 				tap.Master, tap.Isolated, tap.MTU = m.LegBridge(zones[nic.Zone]), true, ispctl.DefaultMTU
+			}
+			if nic.Role == ispctl.WireNIC {
+				// The operator made that bridge, and its MTU is his to know.
+				tap.Master, tap.Wire, tap.Isolated, tap.MTU = m.Uplink.Interface, true, false, ispctl.DefaultMTU
 			}
 			s[nic.Tap] = tap
 		}

@@ -62,7 +62,7 @@ func mend(w Link, have State) []Change {
 			changes = append(changes, Change{Act: AddAddress, Link: w, Prefix: p})
 		}
 	}
-	if w.Master != h.Master {
+	if w.Master != h.Master || w.Wire != h.Wire {
 		do(SetMaster)
 	}
 	if w.Isolated != h.Isolated || w.Isolated && w.Master != h.Master {

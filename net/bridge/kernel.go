@@ -49,6 +49,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	}
 	names := make(map[int]string, len(messages))
 	masters := map[string]int{}
+	theirs := map[int]bool{}
 	s := State{}
 	for _, message := range messages {
 		l, err := netlink.LinkDeserialize(nil, message)
@@ -58,6 +59,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		a := l.Attrs()
 		names[a.Index] = a.Name
 		if a.Group != k.group {
+			theirs[a.Index] = true
 			continue
 		}
 		d := readDetails(message)
@@ -74,7 +76,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	}
 	for name, index := range masters {
 		link := s[name]
-		link.Master = names[index]
+		link.Master, link.Wire = names[index], theirs[index]
 		s[name] = link
 	}
 	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_ALL) })
@@ -171,7 +173,7 @@ func (k *Kernel) apply(c Change) error {
 		if c.Link.Master == "" {
 			return k.nl.LinkSetNoMaster(link)
 		}
-		master, err := k.own(c.Link.Master)
+		master, err := k.master(c.Link)
 		if err != nil {
 			return err
 		}
@@ -201,6 +203,22 @@ func (k *Kernel) own(name string) (netlink.Link, error) {
 	}
 	if link.Attrs().Group != k.group {
 		return nil, fmt.Errorf("link %s is not ours: its group is %d, not %d", name, link.Attrs().Group, k.group)
+	}
+	return link, nil
+}
+
+// master is the bridge of a port: ours, or the uplink's, which is a bridge
+// already. No link of somebody else's is ever made a port of anything.
+func (k *Kernel) master(l Link) (netlink.Link, error) {
+	if !l.Wire {
+		return k.own(l.Master)
+	}
+	link, err := k.nl.LinkByName(l.Master)
+	if err != nil {
+		return nil, err
+	}
+	if link.Type() != "bridge" {
+		return nil, fmt.Errorf("uplink %s is no bridge: it is a %s", l.Master, link.Type())
 	}
 	return link, nil
 }

@@ -40,8 +40,8 @@ func packets(m *ispctl.Model) nft.Table {
 			},
 		},
 	})
-	if m.Uplink.Configured() {
-		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(m.Uplink.Interface))})
+	for _, link := range m.UplinkLinks() {
+		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(link))})
 	}
 	for _, none := range []string{out4, in4} {
 		t.Keep(none, nft.Addr(netip.IPv4Unspecified()))

@@ -55,8 +55,9 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: bogons6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		{Name: insiders6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		zoneServiceSet(), zoneServiceSet6(),
-	}, append(policySets(), limitSets()...)...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
+	}, slices.Concat(wholeSets(), policySets(), limitSets())...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
 	addPolicies(t, m)
+	addWhole(t, m)
 	addBogons(t, m)
 	addZoneServices(t, m)
 	addLegs(t, m)
@@ -74,8 +75,8 @@ func walls(m *ispctl.Model) nft.Table {
 		}
 	}
 	addForwards6(t, m)
-	if m.Uplink.Configured() {
-		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(m.Uplink.Interface))})
+	for _, link := range m.UplinkLinks() {
+		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(link))})
 	}
 	for _, s := range m.HostServices {
 		t.Add(services, nft.Elem{Key: nft.Join(nft.Proto(s.Proto), nft.Service(s.Port))})
@@ -111,9 +112,9 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("the same by IPv6", nft.FromIPv6(), nft.IIFIn(egress6), nft.OIFIn(uplinks), nft.Accept()),
 				nft.NewRule("IPv6 forward from the Internet", nft.FromIPv6(), nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.In(opened6, nft.IP6Dest, nft.L4, nft.DestPort), nft.Accept()),
 				nft.NewRule("IPv6 forward from a zone that may go out", nft.FromIPv6(), nft.IIFIn(egress6), nft.OIFIn(zoneLinks), nft.In(opened6, nft.IP6Dest, nft.L4, nft.DestPort), nft.Accept()),
-				nft.NewRule("forward from the Internet", nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
-				nft.NewRule("forward from a zone that may go out", nft.IIFIn(egress), nft.OIFIn(zoneLinks), nft.DestinationChanged(), nft.Accept()),
-			}, policyRules(false), []nft.Rule{
+				nft.NewRule("forward from the Internet", nft.IIFIn(uplinks), nft.OIFIn(zoneLinks), nft.DestinationChanged(), notWhole(), nft.Accept()),
+				nft.NewRule("forward from a zone that may go out", nft.IIFIn(egress), nft.OIFIn(zoneLinks), nft.DestinationChanged(), notWhole(), nft.Accept()),
+			}, wholeRules(), policyRules(false), []nft.Rule{
 				nft.NewRule("closed: zone to zone, whatever guests start on a leg, unknown links, all else", nft.Count(), nft.Drop()),
 			}),
 		},

@@ -88,40 +88,49 @@ func policyRules(toHost bool) []nft.Rule {
 	return rules
 }
 
-// addPolicies puts an element into the table for each policy.
+// addPolicies puts an element into the table for each policy and each pair of
+// links it is about.
 func addPolicies(t nft.Table, m *ispctl.Model) {
 	for _, p := range m.Policies {
 		toHost := p.To == ispctl.Host
-		from, to := linkOf(m, p.From), linkOf(m, p.To)
-		if from == "" || to == "" && !toHost {
-			continue // the Internet, without an uplink
+		s, what := shapeOf(p.Opening)
+		for _, from := range linksOf(m, p.From) {
+			for _, to := range linksOf(m, p.To) {
+				fields := []nft.Field{nft.Ifname(from)}
+				if !toHost {
+					fields = append(fields, nft.Ifname(to))
+				}
+				fields = append(append(fields, familyField(p.Family)), what...)
+				t.Add(s.set(toHost, p.Log), nft.Elem{Key: nft.Join(fields...)})
+			}
 		}
-		fields := []nft.Field{nft.Ifname(from)}
-		if !toHost {
-			fields = append(fields, nft.Ifname(to))
-		}
-		fields = append(fields, familyField(p.Family))
-		s := shapes[0]
-		switch p.Opening.Transport {
-		case ispctl.ICMP:
-			s = shapes[1]
-		case ispctl.TransportTCP, ispctl.TransportUDP:
-			s = shapes[3]
-			fields = append(fields, nft.Proto(p.Opening.Transport), nft.Service(p.Opening.Port))
-		}
-		t.Add(s.set(toHost, p.Log), nft.Elem{Key: nft.Join(fields...)})
 	}
 }
 
-// linkOf is the link that an end is behind.
-func linkOf(m *ispctl.Model, e ispctl.End) string {
+// Places in shapes.
+const anyShape, icmpShape, portsShape = 0, 1, 3
+
+// shapeOf is how something is opened, and what stands in the key for it.
+func shapeOf(o ispctl.Opening) (shape, []nft.Field) {
+	switch o.Transport {
+	case ispctl.ICMP:
+		return shapes[icmpShape], nil
+	case ispctl.TransportTCP, ispctl.TransportUDP:
+		return shapes[portsShape], []nft.Field{nft.Proto(o.Transport), nft.Service(o.Port)}
+	}
+	return shapes[anyShape], nil
+}
+
+// linksOf are the links that an end is behind; those of the host have no name.
+// The Internet is behind none where there is no uplink.
+func linksOf(m *ispctl.Model, e ispctl.End) []string {
 	switch e {
 	case ispctl.Host:
-		return ""
+		return []string{""}
 	case ispctl.Internet:
-		return m.Uplink.Interface
+		return m.UplinkLinks()
 	}
-	return m.Installation.Bridge(ispctl.Name(e))
+	return []string{m.Installation.Bridge(ispctl.Name(e))}
 }
 
 func familyField(f ispctl.Family) nft.Field {

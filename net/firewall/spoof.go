@@ -95,9 +95,20 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 	for _, z := range m.Zones {
 		zones[z.Name] = z
 	}
+	routed := map[ispctl.Name][]netip.Addr{}
+	for _, a := range m.Addresses {
+		if a.Mode == ispctl.RoutedIn {
+			routed[a.VM] = append(routed[a.VM], a.Addr)
+		}
+	}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
-			if err := addNIC(t, nic, zones[nic.Zone]); err != nil {
+			own := []netip.Addr{nic.Addr, nic.Addr6}
+			if nic.Role == ispctl.ZoneNIC {
+				own = append(own, routed[vm.Name]...)
+				delete(routed, vm.Name) // they are on the first NIC
+			}
+			if err := addNIC(t, nic, own, zones[nic.Zone]); err != nil {
 				return nft.Table{}, ispctl.Invalid("vm", string(vm.Name), "nic %d: %v", nic.Index, err)
 			}
 		}
@@ -106,7 +117,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 }
 
 // addNIC lets a NIC speak as itself.
-func addNIC(t nft.Table, nic ispctl.NIC, z ispctl.Zone) error {
+func addNIC(t nft.Table, nic ispctl.NIC, own []netip.Addr, z ispctl.Zone) error {
 	hw, err := net.ParseMAC(nic.MAC)
 	if err != nil {
 		return err
@@ -121,7 +132,7 @@ func addNIC(t nft.Table, nic ispctl.NIC, z ispctl.Zone) error {
 		addLegNIC(t, nic, tap, mac, z)
 		return nil
 	}
-	for _, a := range []netip.Addr{nic.Addr, nic.Addr6} {
+	for _, a := range own {
 		switch {
 		case a.Is4():
 			t.Add(addresses4, element(tap, mac, nft.Addr(a)))

@@ -122,7 +122,7 @@ func kernelChain(table *nftables.Table, c Chain) *nftables.Chain {
 func kernelSet(table *nftables.Table, s Set) *nftables.Set {
 	set := &nftables.Set{
 		Table: table, Name: s.Name, KeyType: concat(s.Key), Interval: s.Interval, IsMap: len(s.Value) > 0,
-		Dynamic: s.Dynamic, Size: s.Size, HasTimeout: s.Timeout > 0, Timeout: s.Timeout,
+		Concatenation: s.concatenated(), Dynamic: s.Dynamic, Size: s.Size, HasTimeout: s.Timeout > 0, Timeout: s.Timeout,
 	}
 	if set.KeyType.Name == nftables.TypeIFName.Name {
 		// Without it nft(8) lists the names as if they were written backwards.
@@ -140,6 +140,11 @@ func encode(s Set, elems []Elem) []nftables.SetElement {
 		one := nftables.SetElement{Key: []byte(e.Key)}
 		if len(s.Value) > 0 {
 			one.Val = []byte(e.Value)
+		}
+		if s.concatenated() {
+			one.KeyEnd = []byte(e.End)
+			all = append(all, one)
+			continue
 		}
 		all = append(all, one)
 		if s.Interval && e.End != "" {

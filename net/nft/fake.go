@@ -95,7 +95,7 @@ func refuseOverlaps(s Set, elems Elems) error {
 	}
 	var before Elem
 	for i, e := range sorted(elems) {
-		if i > 0 && (before.End == "" || before.End > e.Key) {
+		if i > 0 && (before.End == "" || before.End > e.Key || s.concatenated() && before.End == e.Key) {
 			return fmt.Errorf("element %s overlaps %s", s.text(e), s.text(before))
 		}
 		before = e

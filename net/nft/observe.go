@@ -181,9 +181,13 @@ func decode(set Set, elems []nftables.SetElement) Elems {
 			ends = append(ends, string(e.Key))
 			continue
 		}
-		all[string(e.Key)] = Elem{Key: string(e.Key), Value: string(e.Val)}
+		one := Elem{Key: string(e.Key), Value: string(e.Val)}
+		if set.concatenated() {
+			one.End = string(e.KeyEnd)
+		}
+		all[string(e.Key)] = one
 	}
-	if !set.Interval {
+	if !set.Interval || set.concatenated() {
 		return all
 	}
 	slices.Sort(ends)

@@ -16,7 +16,7 @@ type Set struct {
 	Name     string
 	Key      []Type
 	Value    []Type
-	Interval bool // keys are ranges; only with one field
+	Interval bool // keys are ranges; with several fields, of the last one (Linux 5.6)
 
 	// A dynamic set is filled by packets ([CountIn]), each element with a
 	// counter. Its elements are no part of a state: nobody wants them.
@@ -102,7 +102,7 @@ type Elems map[string]Elem
 // Elem is one element, as the kernel has it.
 type Elem struct {
 	Key   string // bytes, each field padded to a register
-	End   string // of an interval: the first key after it; empty: it goes to the end
+	End   string // of an interval: the first key after it; empty: it goes to the end. With several fields: its last key
 	Value string // bytes; empty in a set
 }
 
@@ -150,13 +150,32 @@ func Range(p netip.Prefix) (key, end string) {
 // text is the element in the syntax of nft(8).
 func (s Set) text(e Elem) string {
 	t := fieldText(s.Key, e.Key)
-	if s.Interval {
+	switch {
+	case s.concatenated():
+		t = rangeText(s.Key, e.Key, e.End)
+	case s.Interval:
 		t += "-" + lastText(e.Key, e.End)
 	}
 	if len(s.Value) > 0 {
 		t += " : " + fieldText(s.Value, e.Value)
 	}
 	return t
+}
+
+// concatenated reports whether keys are ranges of several fields. The kernel
+// has these with both of their ends in one element, each included.
+func (s Set) concatenated() bool { return s.Interval && len(s.Key) > 1 }
+
+// rangeText is a key and the last one of its range: what is the same in both is
+// written once.
+func rangeText(types []Type, key, last string) string {
+	firsts, lasts := strings.Split(fieldText(types, key), " . "), strings.Split(fieldText(types, last), " . ")
+	for i := range min(len(firsts), len(lasts)) {
+		if firsts[i] != lasts[i] {
+			firsts[i] += "-" + lasts[i]
+		}
+	}
+	return strings.Join(firsts, " . ")
 }
 
 // lastText is the last address before end, of as many bytes as key has.

@@ -20,11 +20,24 @@ const Protocol = 73
 type State struct {
 	Sysctls Sysctls
 	Locals  map[netip.Addr]bool // external addresses that end here
-	Proxies map[Proxy]bool      // IPv6 addresses that neighbours on the uplink are answered for
+	Proxies map[Proxy]bool      // addresses that neighbours on the uplink are answered for
+	Guests  map[Guest]bool      // external addresses on guests' own NICs
+	Ways    map[Way]bool        // by which traffic of an address with a MAC of its own leaves
+	Rules   map[Rule]bool       // that send it there
 }
 
-// Len is the number of routes and proxies.
-func (s State) Len() int { return len(s.Locals) + len(s.Proxies) }
+// NewState is one of nothing but the sysctls that every model wants.
+func NewState() State {
+	return State{
+		Sysctls: allSysctls(), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{},
+		Guests: map[Guest]bool{}, Ways: map[Way]bool{}, Rules: map[Rule]bool{},
+	}
+}
+
+// Len is the number of routes, rules and proxies.
+func (s State) Len() int {
+	return len(s.Locals) + len(s.Proxies) + len(s.Guests) + len(s.Ways) + len(s.Rules)
+}
 
 // Proxy is an address that the host answers neighbour solicitations for on a
 // link, beside its own.
@@ -59,10 +72,16 @@ var sysctls = Sysctls{
 // Desired is the sysctls, always, a route per external address, and a proxy for
 // each IPv6 address that the provider looks for on the link itself.
 func Desired(m *ispctl.Model) (State, error) {
-	s := State{Sysctls: allSysctls(), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
+	s := NewState()
 	for _, a := range m.Addresses {
-		s.Locals[a.Addr] = true
+		if a.Mode == ispctl.Shared || a.Mode == ispctl.SourceNAT || a.Mode == ispctl.OneToOne {
+			s.Locals[a.Addr] = true
+		}
 	}
+	if err := addGuests(s, m); err != nil {
+		return s, err
+	}
+	addWays(s, m)
 	for key, value := range sysctls6(m) {
 		s.Sysctls[key] = value
 	}
@@ -117,7 +136,9 @@ func onLink(m *ispctl.Model) []netip.Addr {
 		}
 	}
 	for _, a := range m.Addresses {
-		add(a.Addr)
+		if a.Mode != ispctl.Wire {
+			add(a.Addr)
+		}
 	}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.ZoneNICs() {
@@ -132,6 +153,9 @@ type Change struct {
 	Sysctl, Value string
 	Local         netip.Addr
 	Proxy         Proxy
+	Guest         Guest
+	Way           Way
+	Rule          Rule
 	Delete        bool
 }
 
@@ -152,6 +176,12 @@ func (c Change) String() string {
 		return fmt.Sprintf("ip neighbour delete proxy %s dev %s", c.Proxy.Addr, c.Proxy.Link)
 	case c.Proxy.Link != "":
 		return fmt.Sprintf("ip neighbour add proxy %s dev %s protocol %d", c.Proxy.Addr, c.Proxy.Link, Protocol)
+	case c.Guest.Link != "":
+		return c.Guest.text(c.Delete)
+	case c.Way.Link != "":
+		return c.Way.text(c.Delete)
+	case c.Rule.Table != 0:
+		return c.Rule.text(c.Delete)
 	case c.Delete:
 		return fmt.Sprintf("ip route delete local %s dev lo table local proto %d", c.Local, Protocol)
 	default:
@@ -185,6 +215,7 @@ func Diff(want, have State) []Change {
 			changes = append(changes, Change{Proxy: p})
 		}
 	}
+	changes = append(changes, diffGuests(want, have)...)
 	for _, p := range slices.SortedFunc(maps.Keys(have.Proxies), compareProxies) {
 		if !want.Proxies[p] {
 			changes = append(changes, Change{Proxy: p, Delete: true})

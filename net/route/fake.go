@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 
 	"ispctl/converge"
 )
@@ -25,7 +24,7 @@ var ErrInjected = errors.New("injected fault")
 
 // NewFake is a host that forwards nothing and has no route of ours.
 func NewFake() *Fake {
-	s := State{Sysctls: allSysctls(), Locals: map[netip.Addr]bool{}, Proxies: map[Proxy]bool{}}
+	s := NewState()
 	s.Sysctls[forwarding6] = "0"
 	s.Sysctls["net.ipv4.ip_forward"] = "0"
 	return &Fake{State: s}
@@ -33,7 +32,9 @@ func NewFake() *Fake {
 
 // Observe returns the state.
 func (f *Fake) Observe(context.Context) (State, error) {
-	return State{maps.Clone(f.Sysctls), maps.Clone(f.Locals), maps.Clone(f.Proxies)}, nil
+	return State{
+		maps.Clone(f.Sysctls), maps.Clone(f.Locals), maps.Clone(f.Proxies), maps.Clone(f.Guests), maps.Clone(f.Ways), maps.Clone(f.Rules),
+	}, nil
 }
 
 // Apply carries out changes in order, up to an injected fault.
@@ -44,15 +45,25 @@ func (f *Fake) Apply(_ context.Context, changes []Change) error {
 			return fmt.Errorf("%s: %w", c, ErrInjected)
 		case c.Sysctl != "":
 			f.Sysctls[c.Sysctl] = c.Value
-		case c.Proxy.Link != "" && c.Delete:
-			delete(f.Proxies, c.Proxy)
 		case c.Proxy.Link != "":
-			f.Proxies[c.Proxy] = true
-		case c.Delete:
-			delete(f.Locals, c.Local)
+			put(f.Proxies, c.Proxy, c.Delete)
+		case c.Guest.Link != "":
+			put(f.Guests, c.Guest, c.Delete)
+		case c.Way.Link != "":
+			put(f.Ways, c.Way, c.Delete)
+		case c.Rule.Table != 0:
+			put(f.Rules, c.Rule, c.Delete)
 		default:
-			f.Locals[c.Local] = true
+			put(f.Locals, c.Local, c.Delete)
 		}
 	}
 	return nil
+}
+
+func put[K comparable](into map[K]bool, key K, remove bool) {
+	if remove {
+		delete(into, key)
+		return
+	}
+	into[key] = true
 }

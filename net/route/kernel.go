@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -78,7 +76,8 @@ func (k *Kernel) inside(fn func() error) error {
 
 // Observe reads the sysctls we care for and the routes that bear our protocol.
 func (k *Kernel) Observe(context.Context) (State, error) {
-	s := State{Sysctls: Sysctls{}, Locals: map[netip.Addr]bool{}}
+	s := NewState()
+	s.Sysctls = Sysctls{}
 	if err := k.inside(func() error { return readSysctls(s.Sysctls, k.ours) }); err != nil {
 		return s, err
 	}
@@ -86,20 +85,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	if s.Proxies, err = k.proxies(); err != nil {
 		return s, err
 	}
-	routes, err := k.nl.RouteListFiltered(netlink.FAMILY_ALL,
-		&netlink.Route{Table: unix.RT_TABLE_LOCAL, Protocol: Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
-	if err != nil {
-		return s, fmt.Errorf("list local routes: %w", err)
-	}
-	for _, r := range routes {
-		if r.Dst == nil {
-			continue
-		}
-		if a, ok := netip.AddrFromSlice(r.Dst.IP); ok {
-			s.Locals[a.Unmap()] = true
-		}
-	}
-	return s, nil
+	return s, errors.Join(k.readRoutes(s), k.readRules(s))
 }
 
 func readSysctls(into Sysctls, ours []string) error {
@@ -169,12 +155,20 @@ func (k *Kernel) apply(c Change) error {
 	if c.Proxy.Link != "" {
 		return k.applyProxy(c.Proxy, c.Delete)
 	}
+	switch {
+	case c.Guest.Link != "":
+		return k.applyGuest(c.Guest, c.Delete)
+	case c.Way.Link != "":
+		return k.applyWay(c.Way, c.Delete)
+	case c.Rule.Table != 0:
+		return k.applyRule(c.Rule, c.Delete)
+	}
 	lo, err := k.nl.LinkByName("lo")
 	if err != nil {
 		return err
 	}
 	r := &netlink.Route{
-		Dst:  &net.IPNet{IP: c.Local.AsSlice(), Mask: net.CIDRMask(c.Local.BitLen(), c.Local.BitLen())},
+		Dst:  single(c.Local),
 		Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: unix.RT_SCOPE_HOST, Protocol: Protocol, LinkIndex: lo.Attrs().Index,
 	}
 	if c.Delete {
@@ -183,6 +177,12 @@ func (k *Kernel) apply(c Change) error {
 	// Appended: the host may have the same address on its uplink, with a
 	// local route of the kernel's own.
 	return except(k.nl.RouteAppend(r), unix.EEXIST)
+}
+
+// missing reports whether there is no such link.
+func missing(err error) bool {
+	_, gone := errors.AsType[netlink.LinkNotFoundError](err)
+	return gone
 }
 
 // except takes one errno for success.

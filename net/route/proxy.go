@@ -15,17 +15,12 @@ import (
 // not decode that attribute (NDA_PROTOCOL of linux/neighbour.h).
 func (k *Kernel) proxies() (map[Proxy]bool, error) {
 	var messages [][]byte
-	var err error
-	for range 10 { // a dump may be cut short by a change
-		request := nl.NewNetlinkRequest(unix.RTM_GETNEIGH, unix.NLM_F_DUMP)
-		request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: k.dumps}
-		request.AddData(&netlink.Ndmsg{Family: unix.AF_INET6, Flags: netlink.NTF_PROXY})
-		if messages, err = request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNEIGH); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		some, err := k.dumpProxies(family)
+		if err != nil {
+			return nil, fmt.Errorf("list neighbour proxies: %w", err)
 		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list neighbour proxies: %w", err)
+		messages = append(messages, some...)
 	}
 	all := map[Proxy]bool{}
 	names := map[int]string{}
@@ -49,6 +44,18 @@ func (k *Kernel) proxies() (map[Proxy]bool, error) {
 	return all, nil
 }
 
+func (k *Kernel) dumpProxies(family uint8) (messages [][]byte, err error) {
+	for range 10 { // a dump may be cut short by a change
+		request := nl.NewNetlinkRequest(unix.RTM_GETNEIGH, unix.NLM_F_DUMP)
+		request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: k.dumps}
+		request.AddData(&netlink.Ndmsg{Family: family, Flags: netlink.NTF_PROXY})
+		if messages, err = request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNEIGH); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return messages, err
+}
+
 // decodeProxy reads a message of RTM_NEWNEIGH (rtnetlink(7)).
 func decodeProxy(message []byte) (index int, addr netip.Addr, ours bool) {
 	const header = 12 // struct ndmsg
@@ -68,7 +75,7 @@ func decodeProxy(message []byte) (index int, addr netip.Addr, ours bool) {
 			ours = len(a.Value) > 0 && a.Value[0] == Protocol
 		}
 	}
-	return index, addr, ours && addr.Is6()
+	return index, addr, ours && addr.IsValid()
 }
 
 func (k *Kernel) applyProxy(p Proxy, remove bool) error {
@@ -84,8 +91,12 @@ func (k *Kernel) applyProxy(p Proxy, remove bool) error {
 		request = nl.NewNetlinkRequest(unix.RTM_DELNEIGH, unix.NLM_F_ACK)
 	}
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: k.dumps}
+	family := uint8(unix.AF_INET6)
+	if p.Addr.Is4() {
+		family = unix.AF_INET
+	}
 	request.AddData(&netlink.Ndmsg{
-		Family: unix.AF_INET6, Index: uint32(link.Attrs().Index), State: netlink.NUD_PERMANENT, Flags: netlink.NTF_PROXY,
+		Family: family, Index: uint32(link.Attrs().Index), State: netlink.NUD_PERMANENT, Flags: netlink.NTF_PROXY,
 	})
 	request.AddData(nl.NewRtAttr(netlink.NDA_DST, p.Addr.AsSlice()))
 	request.AddData(nl.NewRtAttr(netlink.NDA_PROTOCOL, []byte{Protocol}))

@@ -32,12 +32,17 @@ func TestLawsOnKernel(t *testing.T) {
 	testkit.Sh(t, "ip", "link", "set", "up1", "up") // before up0, or "linkdown" shows late
 	testkit.Sh(t, "ip", "link", "set", "up0", "up")
 	testkit.Sh(t, "ip", "address", "add", "203.0.113.11/24", "dev", "up0")
+	for _, link := range []string{"isp-dmz", "isp-lab", "isp-mail"} {
+		testkit.Sh(t, "ip", "link", "add", link, "type", "bridge")
+		testkit.Sh(t, "ip", "link", "set", link, "up")
+	}
+	testkit.Sh(t, "ip", "rule", "add", "from", "198.51.100.8", "lookup", "main", "priority", "7300")
 	testkit.Sh(t, "ip", "route", "add", "local", "198.51.100.7", "dev", "lo", "proto", "static", "table", "local")
 	convergetest.Laws(t, convergetest.Suite[route.State, route.Change]{
 		Models: convergetest.Models(inst, ispctl.Paths{}), Desired: route.Desired, Diff: route.Diff, Target: open(t),
 		Foreign: func() string {
 			var foreign []string
-			for line := range strings.Lines(testkit.Sh(t, "ip", "-N", "route", "show", "table", "all")) {
+			for line := range strings.Lines(testkit.Sh(t, "ip", "-N", "route", "show", "table", "all") + testkit.Sh(t, "ip", "-N", "rule", "show")) {
 				if !strings.Contains(line, "proto 73") {
 					foreign = append(foreign, line)
 				}

@@ -48,10 +48,12 @@ type Admin struct {
 	Services *[]ispctl.Service
 }
 
-// Address is an external address.
+// Address is an external address. One that is not listed with what it is for
+// stays as it is.
 type Address struct {
-	At
-	Addr netip.Addr
+	At, VMAt At
+	Listed   bool
+	ispctl.Address
 }
 
 // Zone is a zone.
@@ -139,7 +141,7 @@ func (d *Document) places() map[string]At {
 		places[fmt.Sprintf("vm %q", vm.Name)] = vm.At
 	}
 	for _, f := range d.Forwards {
-		places[fmt.Sprintf("forward %q", f.Listen)] = f.At
+		places[fmt.Sprintf("forward %q", f.Outside())] = f.At
 	}
 	for _, p := range d.Policies {
 		places[fmt.Sprintf("policy %q", p.Policy.String())] = p.At

@@ -15,7 +15,7 @@ type (
 		Uplink    *outUplink   `yaml:"uplink,omitempty"`
 		Host      *outHost     `yaml:"host,omitempty"`
 		Admin     *outAdmin    `yaml:"admin,omitempty"`
-		Addresses []string     `yaml:"addresses,omitempty"`
+		Addresses []any        `yaml:"addresses,omitempty"` // text, or outAddress
 		Zones     []outZone    `yaml:"zones,omitempty"`
 		Plans     []outPlan    `yaml:"plans,omitempty"`
 		VMs       []outVM      `yaml:"vms,omitempty"`
@@ -32,6 +32,12 @@ type (
 		Gateway6  string `yaml:"gateway6,omitempty"`
 		Down      string `yaml:"down,omitempty"`
 		Up        string `yaml:"up,omitempty"`
+	}
+	outAddress struct {
+		Address string `yaml:"address"`
+		MAC     string `yaml:"mac,omitempty"`
+		VM      string `yaml:"vm,omitempty"`
+		Mode    string `yaml:"mode,omitempty"`
 	}
 	outHost struct {
 		Services []string `yaml:"services"`
@@ -127,7 +133,11 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		}
 	}
 	for _, a := range m.Addresses {
-		out.Addresses = append(out.Addresses, a.Addr.String())
+		if a.Mode == ispctl.Shared && a.MAC == "" {
+			out.Addresses = append(out.Addresses, a.Addr.String())
+			continue
+		}
+		out.Addresses = append(out.Addresses, outAddress{Address: a.Addr.String(), MAC: a.MAC, VM: string(a.VM), Mode: string(a.Mode)})
 	}
 	for _, z := range m.Zones {
 		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS}
@@ -159,7 +169,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.VMs = append(out.VMs, one)
 	}
 	for _, f := range m.Forwards {
-		out.Forwards = append(out.Forwards, outForward{Listen: f.Listen.String(), To: f.To()})
+		out.Forwards = append(out.Forwards, outForward{Listen: f.Outside(), To: f.To()})
 	}
 	for _, p := range m.Policies {
 		out.Policies = append(out.Policies, outPolicy{

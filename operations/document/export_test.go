@@ -66,7 +66,7 @@ func asModel(d *document.Document) *ispctl.Model {
 		}
 	}
 	for _, a := range d.Addresses {
-		m.Addresses = append(m.Addresses, ispctl.Address{Addr: a.Addr})
+		m.Addresses = append(m.Addresses, a.Address)
 	}
 	for _, z := range d.Zones {
 		m.Zones = append(m.Zones, z.Zone)
@@ -132,7 +132,12 @@ func drawModel(t *rapid.T) *ispctl.Model {
 		}
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "addresses") {
-		m.Addresses = append(m.Addresses, ispctl.Address{Addr: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})})
+		m.Addresses = append(m.Addresses, ispctl.Address{
+			Addr: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), MAC: rapid.SampledFrom([]string{"", "00:50:56:00:12:34"}).Draw(t, "mac"),
+		})
+		if a := &m.Addresses[i]; rapid.Bool().Draw(t, "to itself") {
+			a.VM, a.Mode = ispctl.Name(names.Draw(t, "vm")), rapid.SampledFrom(ispctl.VMModes).Draw(t, "mode")
+		}
 	}
 	for i, name := range rapid.SliceOfNDistinct(names, 0, 4, rapid.ID).Draw(t, "zones") {
 		z := ispctl.Zone{

@@ -36,7 +36,7 @@ func Parse(file string, data []byte) (*Document, error) {
 		"host":   func(n *yaml.Node) { doc.HostServices = p.host(n) },
 		"admin":  func(n *yaml.Node) { doc.Admin = p.admin(n) },
 		"addresses": func(n *yaml.Node) {
-			p.each(n, func(n *yaml.Node) { doc.Addresses = append(doc.Addresses, Address{at(n), p.addr(n)}) })
+			p.each(n, func(n *yaml.Node) { doc.Addresses = append(doc.Addresses, p.address(n)) })
 		},
 		"zones": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Zones = append(doc.Zones, p.zone(n)) }) },
 		"plans": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Plans = append(doc.Plans, p.plan(n)) }) },
@@ -74,6 +74,27 @@ func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
 		p.check(n, u.Validate())
 	}
 	return u
+}
+
+// address is an address alone, or a mapping that says what it is for.
+func (p *parser) address(n *yaml.Node) Address {
+	a := Address{At: at(n)}
+	if n.Kind != yaml.MappingNode {
+		a.Addr = p.addr(n)
+		return a
+	}
+	a.Listed = true
+	before := len(p.errs)
+	p.mapping(n, fields{
+		"address": func(n *yaml.Node) { a.Addr = p.addr(n) },
+		"mac":     func(n *yaml.Node) { a.MAC = scalar(p, n, ispctl.ParseMAC) },
+		"vm":      func(n *yaml.Node) { a.VM, a.VMAt = p.name("vm", n), at(n) },
+		"mode":    func(n *yaml.Node) { a.Mode = scalar(p, n, ispctl.ParseVMMode) },
+	}, "address")
+	if len(p.errs) == before {
+		p.check(n, a.Validate())
+	}
+	return a
 }
 
 func (p *parser) host(n *yaml.Node) *[]ispctl.Service {
@@ -196,7 +217,11 @@ func (p *parser) forward(n *yaml.Node) Forward {
 	f := Forward{At: at(n)}
 	p.mapping(n, fields{
 		"listen": func(n *yaml.Node) {
-			f.Listen, f.ListenAt = scalar(p, n, ispctl.ParseListen), at(n)
+			f.ListenAt = at(n)
+			f.Listen = scalar(p, n, func(s string) (l ispctl.Listen, err error) {
+				l, f.Last, err = ispctl.ParseListenRange(s)
+				return l, err
+			})
 		},
 		"to": func(n *yaml.Node) {
 			f.ToAt = at(n)
@@ -239,7 +264,7 @@ func (p *parser) unique(d *Document) {
 		once(f.At, "flow", f.Name(), f.VM != "")
 	}
 	for _, f := range d.Forwards {
-		once(f.At, "forward", f.Listen.String(), f.Listen.Addr.IsValid())
+		once(f.At, "forward", f.Outside(), f.Listen.Addr.IsValid())
 	}
 }
 

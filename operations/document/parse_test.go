@@ -55,7 +55,7 @@ func TestParse(t *testing.T) {
 		File:     "p.yaml",
 		Uplink:   &ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1")},
 		UplinkAt: at{2, 9}, HostServices: &[]ispctl.Service{{Port: 22, Proto: ispctl.TCP}, {Port: 51820, Proto: ispctl.UDP}},
-		Addresses: []document.Address{{At: at{5, 13}, Addr: addr("203.0.113.10")}},
+		Addresses: []document.Address{{At: at{5, 13}, Address: ispctl.Address{Addr: addr("203.0.113.10")}}},
 		Zones: []document.Zone{
 			{At: at{7, 5}, SNATAt: at{10, 11}, Zone: ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), VLAN: 10, SNAT: addr("203.0.113.10"), Egress: true}},
 			{At: at{11, 5}, Zone: ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24"), Egress: true, Isolated: true, MTU: 1400, DHCP: true, DNS: true}},
@@ -193,20 +193,27 @@ func TestParseRefuses(t *testing.T) {
 2:45: "203.0.113.2" is not ADDRESS/LENGTH
 2:67: "x" is no IP address`},
 		{"uplink's interface", "version: 1\nuplink: {interface: a b}\n", `2:9: interface "a b": the name has a character no interface should have`},
-		{"uplink's kind", "version: 1\nuplink: {interface: eth0, kind: bridged}\n", `2:9: uplink "eth0": kind "bridged" is not known; have: routed`},
+		{"uplink's kind", "version: 1\nuplink: {interface: eth0, kind: magic}\n", `2:9: uplink "eth0": kind "magic" is not known; have: [routed vmac failover bridged]`},
 		{"services", "version: 1\nhost: {services: [22, ssh/tcp, [22/tcp]]}\n", `2:19: service "22": is not PORT/tcp or PORT/udp
 2:23: service "ssh/tcp": is not PORT/tcp or PORT/udp
 2:32: want a value`},
 		{"addresses", "version: 1\naddresses: [203.0.113.256, fe80::1%eth0, 203.0.113.1/24, {}]\n", `2:13: "203.0.113.256" is no IP address
 2:28: "fe80::1%eth0" is no IP address
 2:42: "203.0.113.1/24" is no IP address
-2:58: want a value`},
+2:58: key "address" is missing`},
 		{"admin network", "version: 1\nadmin: {prefix: all, links: [wg0, 'a/b'], services: [x], colour: red}\n", `2:17: "all" is not ADDRESS/LENGTH
 2:35: interface "a/b": the name has a character no interface should have
 2:54: service "x": is not PORT/tcp or PORT/udp
 2:58: unknown key "colour"; have: links, prefix, services`},
 		{"admin network by itself", "version: 1\nadmin: {prefix: 203.0.113.0/24}\n", `2:17: admin network "203.0.113.0/24": is public; take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10`},
 		{"VM on a leg, perhaps", "version: 1\nvms: [{name: a, template: t, zone: z, plan: p, admin: 1}]\n", `2:55: "1" is not true or false`},
+		{"use of addresses", "version: 1\naddresses:\n- {address: 203.0.113.1, vm: web1}\n- {address: 203.0.113.2, mode: snat}\n- {address: 203.0.113.3, vm: web1, mode: nat}\n- {address: 203.0.113.4, mac: \"01:00:00:00:00:01\"}\n- {address: 203.0.113.5, mac: \"00:00:00:00:00:00\"}\n", `3:3: address "203.0.113.1": is vm "web1"'s in no mode; have: [snat one-to-one routed wire]
+4:3: address "203.0.113.2": mode snat needs a VM
+5:42: mode "nat": is not known; have: [snat one-to-one routed wire]
+6:31: MAC "01:00:00:00:00:01": is a group's, not one machine's
+7:31: MAC "00:00:00:00:00:00": is nobody's`},
+		{"range of ports", "version: 1\nforwards:\n- {listen: 203.0.113.1:20-10, to: \"a:20\"}\n- {listen: 203.0.113.1:5000-65536/udp, to: \"a:20\"}\n", `3:12: forward "203.0.113.1:20-10": is not ADDRESS:FIRST-LAST/PROTO with ports that rise up to 65535
+4:12: forward "203.0.113.1:5000-65536/udp": is not ADDRESS:FIRST-LAST/PROTO with ports that rise up to 65535`},
 		{"zone", "version: 1\nzones:\n- {name: Web, prefix: nonsense, vlan: 0x10, snat: y, egress: yes}\n", `3:10: zone "Web": the name does not start with a lower-case letter` + dnsLabel + `
 3:23: "nonsense" is not ADDRESS/LENGTH
 3:39: "0x10" is no whole number
