@@ -16,7 +16,7 @@ type Model struct {
 	Paths        Paths
 	Uplink       Uplink
 	Admin        AdminNet
-	HostServices []Service // what the host itself answers on the uplink
+	HostServices []Service      // what the host itself answers on the uplink
 	Delivers     []netip.Prefix // what the provider delivers to the uplink; none: not said
 	Addresses    []Address
 	Zones        []Zone
