@@ -29,10 +29,11 @@ func guest(name, uuid, mac, at string) ispctl.VM {
 // fill makes one of everything.
 func fill(tx *state.Tx) error {
 	for _, err := range []error{
-		tx.PutUplink(ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1"), Address6: prefix("2001:db8::2/64"), Gateway6: addr("fe80::1"), OnMove: "/usr/local/sbin/move"}),
+		tx.PutUplink(ispctl.Uplink{Interface: "eth0", Kind: ispctl.Failover, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1"), Address6: prefix("2001:db8::2/64"), Gateway6: addr("fe80::1"), OnMove: "/usr/local/sbin/move", Rest: 2 * time.Hour}),
 		tx.SetHostServices([]ispctl.Service{{Port: 53, Proto: ispctl.UDP}, {Port: 22, Proto: ispctl.TCP}, {Port: 22, Proto: ispctl.TCP}}),
 		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.11"), Applied: true}),
 		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.9")}),
+		tx.SetDelivered([]netip.Prefix{prefix("2001:db8::/48"), prefix("203.0.113.0/28")}),
 		tx.PutZone(ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true}),
 		tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true}),
 		tx.PutPolicy(ispctl.Policy{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6}),
@@ -52,7 +53,7 @@ func fill(tx *state.Tx) error {
 	if _, err := tx.InsertVM(vm); err != nil {
 		return err
 	}
-	return tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, Last: 2225, VM: "web1", Port: 22, Applied: true})
+	return tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, Last: 2225, VM: "web1", Port: 2222, Applied: true})
 }
 
 // filled is the model that fill makes; created is the one time in it that is
@@ -60,9 +61,10 @@ func fill(tx *state.Tx) error {
 func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 	return &ispctl.Model{
 		Installation: inst, Paths: paths,
-		Uplink:       ispctl.Uplink{Interface: "eth0", Kind: ispctl.Routed, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1"), Address6: prefix("2001:db8::2/64"), Gateway6: addr("fe80::1"), OnMove: "/usr/local/sbin/move"},
+		Uplink:       ispctl.Uplink{Interface: "eth0", Kind: ispctl.Failover, Address: prefix("203.0.113.2/24"), Gateway: addr("203.0.113.1"), Address6: prefix("2001:db8::2/64"), Gateway6: addr("fe80::1"), OnMove: "/usr/local/sbin/move", Rest: 2 * time.Hour},
 		HostServices: []ispctl.Service{{Port: 22, Proto: ispctl.TCP}, {Port: 53, Proto: ispctl.UDP}},
 		Addresses:    []ispctl.Address{{Addr: addr("203.0.113.9")}, {Addr: addr("203.0.113.11"), Applied: true}},
+		Delivers:     []netip.Prefix{prefix("203.0.113.0/28"), prefix("2001:db8::/48")},
 		Zones: []ispctl.Zone{
 			{ID: 2, Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true},
 			{ID: 1, Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true},
@@ -84,7 +86,7 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 				{Index: 1, Zone: "mail", MAC: "02:00:00:00:00:02", Tap: "isp-1-1", Addr: addr("10.20.0.9")},
 			},
 		}},
-		Forwards: []ispctl.Forward{{ID: 1, Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, Last: 2225, VM: "web1", Port: 22, Applied: true}},
+		Forwards: []ispctl.Forward{{ID: 1, Listen: ispctl.Listen{Addr: addr("203.0.113.11"), Port: 2222, Proto: ispctl.TCP}, Last: 2225, VM: "web1", Port: 2222, Applied: true}},
 	}
 }
 
