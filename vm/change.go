@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"strings"
 
 	"ispctl/converge"
 )
@@ -19,6 +20,7 @@ const (
 	Undefine            // forget its definition, to write it under another name; it must not run
 	Pause               // let its processors stand still
 	Resume              // and let them go on
+	Tune                // change its limits while it runs
 )
 
 // Change is one act on a domain. Domain is as wanted, or, for Remove and
@@ -26,6 +28,7 @@ const (
 type Change struct {
 	Act    Act
 	Domain Domain
+	Was    Tuning // of Tune: what it was seen to have
 }
 
 // Kind is Prune for what is left over and Ensure for all else.
@@ -44,6 +47,8 @@ func (c Change) String() string {
 		return fmt.Sprintf("virsh define --validate %s.xml", name)
 	case c.Act == Start:
 		return "virsh start " + name
+	case c.Act == Tune:
+		return c.tuneText()
 	case c.Act == Stop:
 		return "virsh shutdown " + name
 	case c.Act == Kill:
@@ -72,3 +77,31 @@ func (d Domain) Object() string { return "vm " + string(d.VM) }
 // Object is the guest that the change serves: a fault of its disk or tap keeps
 // it from being started, see [converge.Owned].
 func (c Change) Object() string { return c.Domain.Object() }
+
+// TunesDisk and TunesCPU say what a Tune changes.
+func (c Change) TunesDisk() bool { return c.Domain.Tuning.disk() != c.Was.disk() }
+
+// TunesCPU is the other half.
+func (c Change) TunesCPU() bool {
+	return c.Domain.Tuning.CPUShares != c.Was.CPUShares || c.Domain.Tuning.CPUCeiling != c.Was.CPUCeiling
+}
+
+func (c Change) tuneText() string {
+	name, t := c.Domain.Name, c.Domain.Tuning
+	var parts []string
+	if c.TunesCPU() {
+		text := fmt.Sprintf("virsh schedinfo %s --live global_period=%d global_quota=%d", name, Period, t.Quota())
+		if t.CPUShares > 0 {
+			text += fmt.Sprintf(" cpu_shares=%d", t.CPUShares)
+		}
+		parts = append(parts, text)
+	}
+	if c.TunesDisk() {
+		parts = append(parts, fmt.Sprintf("virsh blkdeviotune %s %s --live --read-iops-sec %d --write-iops-sec %d --read-bytes-sec %d --write-bytes-sec %d",
+			name, diskDev, t.ReadIOPS, t.WriteIOPS, int64(t.ReadRate), int64(t.WriteRate)))
+	}
+	return strings.Join(parts, " && ")
+}
+
+// DiskDev is the name of a domain's first disk.
+const DiskDev = diskDev

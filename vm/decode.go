@@ -71,6 +71,8 @@ type reader struct {
 	dev  string // of the same
 	sec  string // model of the <seclabel> that is being read
 
+	iotune Tuning // of the <disk>
+
 	domain Domain
 	ours   bool
 }
@@ -88,7 +90,7 @@ func (r *reader) enter(e xml.StartElement) {
 	case "/domain/seclabel":
 		r.sec = attr(e, "model")
 	case "/domain/devices/disk":
-		r.file, r.dev = "", ""
+		r.file, r.dev, r.iotune = "", "", Tuning{}
 	case "/domain/devices/disk/source":
 		r.file = attr(e, "file")
 	case "/domain/devices/disk/target":
@@ -113,6 +115,18 @@ func (r *reader) leave() {
 		d.UUID = string(r.text)
 	case "/domain/memory":
 		d.Memory = memory(string(r.text), r.unit)
+	case "/domain/cputune/shares":
+		d.Tuning.CPUShares = count(r.text)
+	case "/domain/cputune/global_quota":
+		d.Tuning.CPUCeiling = ispctl.Percent(count(r.text) * 100 / Period)
+	case "/domain/devices/disk/iotune/read_iops_sec":
+		r.iotune.ReadIOPS = count(r.text)
+	case "/domain/devices/disk/iotune/write_iops_sec":
+		r.iotune.WriteIOPS = count(r.text)
+	case "/domain/devices/disk/iotune/read_bytes_sec":
+		r.iotune.ReadRate = ispctl.Size(count(r.text))
+	case "/domain/devices/disk/iotune/write_bytes_sec":
+		r.iotune.WriteRate = ispctl.Size(count(r.text))
 	case "/domain/vcpu":
 		d.CPUs, _ = strconv.Atoi(string(r.text))
 	case "/domain/seclabel/label":
@@ -129,6 +143,8 @@ func (r *reader) leave() {
 		switch r.dev {
 		case diskDev:
 			d.Disk = r.file
+			r.iotune.CPUShares, r.iotune.CPUCeiling = d.Tuning.CPUShares, d.Tuning.CPUCeiling
+			d.Tuning = r.iotune
 		case seedDev:
 			d.Seed = r.file
 		}
@@ -151,6 +167,11 @@ func (r *reader) mark(e xml.StartElement) {
 }
 
 func (r *reader) nic() *NIC { return &r.domain.NICs[len(r.domain.NICs)-1] }
+
+func count(text []byte) int64 {
+	n, _ := strconv.ParseInt(string(text), 10, 64)
+	return n
+}
 
 func attr(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {

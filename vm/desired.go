@@ -46,7 +46,7 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	}
 	d := Domain{
 		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
-		Type: h.Type, CPUs: plan.CPUs, Memory: plan.Memory,
+		Type: h.Type, CPUs: plan.CPUs, Memory: plan.Memory, Tuning: tuning(vm.Limits.Over(plan.Limits)),
 		Disk: m.Paths.DiskOf(vm), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
 		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused,
 	}
@@ -60,4 +60,11 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		d.NICs = append(d.NICs, NIC{MAC: n.MAC, Tap: n.Tap})
 	}
 	return d, nil
+}
+
+func tuning(l ispctl.Limits) Tuning {
+	return Tuning{
+		CPUShares: l.CPUShares, CPUCeiling: l.CPUCeiling,
+		ReadIOPS: l.ReadIOPS, WriteIOPS: l.WriteIOPS, ReadRate: l.ReadRate, WriteRate: l.WriteRate,
+	}
 }

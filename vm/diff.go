@@ -33,6 +33,11 @@ func one(w, h Domain, there bool) []Change {
 		do(Kill)
 		h.Running, h.Paused = false, false
 	}
+	if h.Running && w.Running && w.Tuning != h.Tuning {
+		// Before the definition, since what that says already is not looked
+		// for in the guest that runs.
+		changes = append(changes, Change{Act: Tune, Domain: w, Was: h.Tuning})
+	}
 	if there && h.Name != w.Name {
 		changes = append(changes, Change{Act: Undefine, Domain: h})
 	}

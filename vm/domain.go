@@ -23,6 +23,7 @@ type Domain struct {
 	Type   string // of the hypervisor: [KVM], [QEMU] or [Test]
 	CPUs   int
 	Memory ispctl.Size // whole KiB
+	Tuning Tuning
 
 	Kernel, Initrd string // paths of the files it boots; empty: the firmware boots the first disk
 	Cmdline        string // of the kernel
@@ -33,6 +34,32 @@ type Domain struct {
 
 	Running bool // it has a process; a paused domain has one too
 	Paused  bool // its processors stand still
+}
+
+// Tuning is what of a domain changes while it runs; zero: libvirt's own.
+type Tuning struct {
+	CPUShares           int64
+	CPUCeiling          ispctl.Percent // of one CPU
+	ReadIOPS, WriteIOPS int64          // of the first disk
+	ReadRate, WriteRate ispctl.Size    // of the same, bytes per second
+}
+
+// disk is the part of the first disk.
+func (t Tuning) disk() Tuning {
+	t.CPUShares, t.CPUCeiling = 0, 0
+	return t
+}
+
+// Period is how often, in microseconds, a guest's CPU time is counted anew, and
+// Quota how much of it there is until then; -1: all it can get.
+const Period = 100_000
+
+// Quota is the CPU time in a period, in microseconds.
+func (t Tuning) Quota() int64 {
+	if t.CPUCeiling == 0 {
+		return -1
+	}
+	return int64(t.CPUCeiling) * Period / 100
 }
 
 // NIC is one network interface of a domain.
@@ -51,7 +78,7 @@ const (
 // sameDefinition compares all that a definition says.
 func (d Domain) sameDefinition(o Domain) bool {
 	return d.Name == o.Name && d.UUID == o.UUID && d.VM == o.VM && d.ID == o.ID &&
-		d.UID == o.UID && d.Type == o.Type && d.CPUs == o.CPUs && d.Memory == o.Memory &&
+		d.UID == o.UID && d.Type == o.Type && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning &&
 		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
 		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog &&
 		slices.Equal(d.NICs, o.NICs)

@@ -19,6 +19,7 @@ var ErrInjected = errors.New("injected fault")
 type Fake struct {
 	Domains State
 	Foreign State // domains without our mark
+	Tuned   []Change
 
 	// FailAfter, when positive, makes the change after that many fail.
 	FailAfter int
@@ -83,6 +84,11 @@ func (f *Fake) apply(c Change) error {
 		return ispctl.Conflicting("domain", d.Name, "is running")
 	case c.Act == Remove, c.Act == Undefine:
 		delete(f.Domains, c.Domain.UUID)
+		return nil
+	case c.Act == Tune && (!there || !d.Running):
+		return nil // it is tuned as it starts
+	case c.Act == Tune:
+		f.Tuned = append(f.Tuned, c)
 		return nil
 	case !there && (c.Act == Stop || c.Act == Kill):
 		return nil

@@ -64,6 +64,16 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 	if d.UID != 0 {
 		doc.SecLabel = []libvirtxml.DomainSecLabel{user(d.UID)}
 	}
+	if t := d.Tuning; t.CPUShares != 0 || t.CPUCeiling != 0 {
+		doc.CPUTune = &libvirtxml.DomainCPUTune{}
+		if t.CPUShares != 0 {
+			doc.CPUTune.Shares = &libvirtxml.DomainCPUTuneShares{Value: uint(t.CPUShares)}
+		}
+		if t.CPUCeiling != 0 {
+			doc.CPUTune.GlobalPeriod = &libvirtxml.DomainCPUTunePeriod{Value: Period}
+			doc.CPUTune.GlobalQuota = &libvirtxml.DomainCPUTuneQuota{Value: t.Quota()}
+		}
+	}
 	for _, n := range d.NICs {
 		doc.Devices.Interfaces = append(doc.Devices.Interfaces, nic(n))
 	}
@@ -117,6 +127,7 @@ func disks(d Domain) []libvirtxml.DomainDisk {
 			Driver: &libvirtxml.DomainDiskDriver{Name: "qemu", Type: "qcow2", Cache: "writeback", Discard: "unmap"},
 			Source: fileSource(d.Disk),
 			Target: &libvirtxml.DomainDiskTarget{Dev: diskDev, Bus: "virtio"},
+			IOTune: ioTune(d.Tuning),
 		},
 		{
 			Device:   "disk", // there are no virtio CD-ROMs
@@ -133,6 +144,17 @@ const (
 	diskDev = "vda"
 	seedDev = "vdb"
 )
+
+// ioTune is what QEMU itself holds the disk to: no cgroup sees what is read from
+// the host's page cache.
+func ioTune(t Tuning) *libvirtxml.DomainDiskIOTune {
+	if t.disk() == (Tuning{}) {
+		return nil
+	}
+	return &libvirtxml.DomainDiskIOTune{
+		ReadIopsSec: uint64(t.ReadIOPS), WriteIopsSec: uint64(t.WriteIOPS), ReadBytesSec: uint64(t.ReadRate), WriteBytesSec: uint64(t.WriteRate),
+	}
+}
 
 func fileSource(path string) *libvirtxml.DomainDiskSource {
 	return &libvirtxml.DomainDiskSource{File: &libvirtxml.DomainDiskSourceFile{File: path}}

@@ -28,6 +28,7 @@ func models() []*ispctl.Model {
 	for i := range large.VMs {
 		large.VMs[i].NICs = append(large.VMs[i].NICs, ispctl.NIC{Index: 1, MAC: fmt.Sprintf("02:00:00:00:ff:%02x", i), Tap: inst.Tap(large.VMs[i].ID, 1)})
 	}
+	large.Plans[0].Limits = ispctl.Limits{CPUCeiling: 150, CPUShares: 200, ReadIOPS: 500, WriteIOPS: 100, ReadRate: 10 * ispctl.MiB, WriteRate: 5e6}
 	paused := convergetest.Models(inst, ispctl.Paths{})[2]
 	paused.VMs[0].Wanted = ispctl.Stopped
 	all = append(all, large, paused)

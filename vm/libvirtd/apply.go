@@ -93,6 +93,8 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 		return err
 	case gone:
 		return nil
+	case c.Act == vm.Tune:
+		return tune(dom, c)
 	case c.Act == vm.Start:
 		if err := start(ctx, dom); err != nil {
 			return errors.Join(barred(c.Domain.Disk), text(err))
