@@ -39,7 +39,7 @@ var importRules = []struct {
 	{"net/nat", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/bridge", []string{".", "converge"}, "a layer", layerDenies},
 	{"net/route", []string{".", "converge"}, "a layer", layerDenies},
-	{"qos", []string{".", "converge"}, "a layer", layerDenies},
+	{"qos", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/dhcp", []string{".", "converge"}, "a layer", layerDenies},
 	{"operations/document", []string{"."}, "pure: text to values and back", []string{"os", "github.com/*"}},
 	{"operations", []string{".", "converge", "images", "operations/document", "state", "templates", "zones"}, "what a command does; it is handed the layers", []string{"github.com/spf13/cobra"}},

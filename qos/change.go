@@ -11,17 +11,18 @@ type Act int
 
 // The acts, in the order a port goes through them.
 const (
-	AddShaper  Act = iota // make the interface beside the tap, marked
-	SetUp                 // say what it is for, and bring it up
-	AddRoot               // give a device its tree, empty
-	SetClass              // make a class, or change it where it is
-	SetLeaf               // give a class its queue, or change it where it is
-	SetProgram            // say which frame is in which class
-	DelProgram            // say nothing of it any more
-	DelClass              // nothing is sent to it any more
-	Redirect              // let what comes out of the tap wait in the shaper
-	Release               // it is left over: all of the above goes
-	DelRoot               // a tree is left over
+	AddShaper   Act = iota // make the interface beside the tap, marked
+	SetUp                  // say what it is for, and bring it up
+	ReplaceRoot            // take a tree away that cannot become what is wanted
+	AddRoot                // give a device its tree, empty; what is in no class goes to Class
+	SetClass               // make a class, or change it where it is
+	SetLeaf                // give a class its queue, or change it where it is
+	SetProgram             // say which frame is in which class
+	DelProgram             // say nothing of it any more
+	DelClass               // nothing is sent to it any more
+	Redirect               // let what comes out of the tap wait in the shaper
+	Release                // it is left over: all of the above goes
+	DelRoot                // a tree is left over
 )
 
 // Change is one act on a device of a port, or on an uplink, whose Port names no
@@ -53,11 +54,11 @@ func (c Change) String() string {
 	case SetUp:
 		return fmt.Sprintf("ip link set dev %s alias %q up", c.Port.Shaper, c.Port.Alias)
 	case AddRoot:
-		return fmt.Sprintf("tc qdisc add dev %s root handle %x: htb direct_qlen %d", c.Device, Major, directPackets)
+		return fmt.Sprintf("tc qdisc add dev %s root handle %x: htb default %x direct_qlen %d", c.Device, Major, c.Class.Minor, directPackets)
 	case SetClass:
 		k := c.Class
 		return fmt.Sprintf("tc class replace dev %s parent %s classid %s htb rate %s ceil %s burst %db cburst %db quantum %d",
-			c.Device, classID(k.Parent), classID(k.Minor), k.Rate, k.Ceil, bytes(k.Buffer, k.Rate), bytes(k.Cbuffer, k.Ceil), quantum(k.Rate))
+			c.Device, classID(k.Parent), classID(k.Minor), k.Rate, k.Ceil, bytes(k.Buffer, k.Rate), bytes(k.Cbuffer, k.Ceil), k.turn())
 	case SetLeaf:
 		return fmt.Sprintf("tc qdisc replace dev %s parent %s %s", c.Device, classID(c.Class.Minor), c.Class.leafText())
 	case SetProgram:
@@ -69,7 +70,7 @@ func (c Change) String() string {
 	case Redirect:
 		return fmt.Sprintf("tc qdisc replace dev %s clsact && tc filter replace dev %s ingress protocol all pref %d handle %d bpf bytecode '%s' action mirred egress redirect dev %s",
 			c.Port.Tap, c.Port.Tap, preference, handle, matchAll, c.Port.Shaper)
-	case DelRoot:
+	case DelRoot, ReplaceRoot:
 		return fmt.Sprintf("tc qdisc del dev %s root", c.Device)
 	default: // Release
 		return fmt.Sprintf("tc filter del dev %s ingress pref %d; tc qdisc del dev %s root; ip link del %s", c.Port.Tap, preference, c.Port.Tap, shaperName(c.Port))

@@ -85,6 +85,9 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 				s.Ports[p.Tap] = p
 			}
 		}
+		if guests := guestClasses(m); len(guests) > 0 {
+			s.Uplink[m.Uplink.Interface] = uplinkTree(m, guests, leaf)
+		}
 		return s, nil
 	}
 }

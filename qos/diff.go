@@ -53,8 +53,13 @@ func mendTree(p Port, dev string, w, h Tree) []Change {
 	do := func(a Act, c Class) {
 		changes = append(changes, Change{Act: a, Port: p, Device: dev, Class: c, Program: w.Program})
 	}
+	if h.Rooted && h.Default != w.Default {
+		// The kernel changes it in no tree that is there.
+		do(ReplaceRoot, Class{})
+		h = Tree{}
+	}
 	if !h.Rooted {
-		do(AddRoot, Class{})
+		do(AddRoot, Class{Minor: w.Default})
 		h = Tree{}
 	}
 	for _, c := range w.Classes {

@@ -121,8 +121,12 @@ func (t Tree) apply(c Change) (Tree, error) {
 	}
 	at := slices.IndexFunc(t.Classes, func(k Class) bool { return k.Minor == c.Class.Minor })
 	switch c.Act {
+	case ReplaceRoot:
+		t = Tree{}
 	case AddRoot:
-		t.Rooted = true
+		if !t.Rooted {
+			t = Tree{Rooted: true, Default: c.Class.Minor}
+		}
 	case SetClass:
 		if c.Class.Parent != 0 && find(t.Classes, c.Class.Parent).Minor == 0 {
 			return t, errors.New("no such parent")

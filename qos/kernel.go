@@ -124,7 +124,9 @@ func (a *applying) flush() {
 }
 
 // removes says whether it is well when there is nothing to remove.
-func removes(a Act) bool { return a == DelClass || a == DelProgram || a == Release || a == DelRoot }
+func removes(a Act) bool {
+	return a == DelClass || a == DelProgram || a == Release || a == DelRoot || a == ReplaceRoot
+}
 
 func (a *applying) change(c Change, links links) {
 	if a.failed[owner(c)] != nil {
@@ -178,8 +180,9 @@ func (a *applying) change(c Change, links links) {
 		// not matter, and it stays.
 		a.queue(c, unix.EEXIST, addIngress(tap.index))
 		a.queue(c, 0, redirect(tap.index, shaper.index))
-	case DelRoot:
+	case DelRoot, ReplaceRoot:
 		a.queue(c, 0, delRoot(dev))
+		a.flush() // whoever comes next looks at what is there
 	}
 }
 
@@ -190,7 +193,7 @@ func (a *applying) addRoot(c Change, dev uint32) {
 	case err != nil:
 		a.fail(c, err)
 	case root.kind == "":
-		a.queue(c, 0, addRoot(dev))
+		a.queue(c, 0, addRoot(dev, c.Class.Minor))
 	case !root.ours():
 		a.fail(c, fmt.Errorf("%s has a root qdisc that is not ours: %s %x: (tc qdisc del dev %s root)", c.Device, root.kind, root.handle>>16, c.Device))
 	}

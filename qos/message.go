@@ -69,8 +69,11 @@ const (
 	replace = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 )
 
-func addRoot(index uint32) message {
-	glob := append(append(number(3), number(10)...), make([]byte, 12)...) // struct tc_htb_glob: version, r2q
+func addRoot(index uint32, rest uint16) message {
+	var glob []byte // struct tc_htb_glob: version, r2q, default
+	for _, n := range []uint32{3, 10, uint32(rest), 0, 0} {
+		glob = append(glob, number(n)...)
+	}
 	options := attr(attr(nil, htbInit, glob), htbDirect, number(directPackets))
 	return message{unix.RTM_NEWQDISC, create | unix.NLM_F_EXCL, object(tcmsg{index, Major << 16, atRoot, 0}, "htb", options)}
 }
@@ -87,7 +90,7 @@ func setClass(index uint32, c Class) message {
 		opt = append(opt, 0, 1, 0, 0, 0, 0, 0, 0) // no table of rates: the link is Ethernet
 		opt = append(opt, number(uint32(min(int64(r/8), math.MaxUint32)))...)
 	}
-	for _, n := range []uint32{c.Buffer, c.Cbuffer, quantum(c.Rate), 0, 0} {
+	for _, n := range []uint32{c.Buffer, c.Cbuffer, c.turn(), 0, 0} {
 		opt = append(opt, number(n)...)
 	}
 	options := attr(nil, htbParms, opt)

@@ -82,6 +82,7 @@ type qdisc struct {
 	index, handle, parent uint32
 	kind                  string
 	limit                 uint32
+	rest                  uint16 // of an HTB, the class of what is in none
 }
 
 func (q qdisc) ours() bool { return q.kind == "htb" && q.handle == Major<<16 && q.parent == atRoot }
@@ -95,6 +96,9 @@ func (k *Kernel) qdiscs(each func(qdisc)) error {
 		q := qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: str(attrs[tcaKind])}
 		if options := attrs[tcaOptions]; q.kind == string(FIFO) && len(options) == 4 {
 			q.limit = binary.NativeEndian.Uint32(options)
+		}
+		if glob := attributes(attrs[tcaOptions])[htbInit]; q.kind == "htb" && len(glob) >= 12 {
+			q.rest = uint16(binary.NativeEndian.Uint32(glob[8:]))
 		}
 		each(q)
 		return nil
@@ -122,12 +126,12 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("list links: %w", err)
 	}
-	rooted, ingress := map[uint32]bool{}, map[uint32]bool{}
+	rooted, ingress := map[uint32]qdisc{}, map[uint32]bool{}
 	leaves := map[uint32]map[uint16]qdisc{}
 	err = k.qdiscs(func(q qdisc) {
 		switch {
 		case q.ours():
-			rooted[q.index] = true
+			rooted[q.index] = q
 		case q.handle == ingressQdisc:
 			ingress[q.index] = true
 		case q.parent>>16 == Major:
@@ -153,7 +157,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 			p.Shaper, p.Up, p.Alias, p.FromGuest = l.name, l.up, l.alias, trees[l.index]
 			s.Ports[p.Tap] = p
 		case l.group == k.taps:
-			if rooted[l.index] {
+			if rooted[l.index].ours() {
 				p := s.port(l.name)
 				p.ToGuest = trees[l.index]
 				s.Ports[p.Tap] = p
@@ -161,7 +165,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 			if ingress[l.index] {
 				redirected = append(redirected, l)
 			}
-		case rooted[l.index]:
+		case rooted[l.index].ours():
 			s.Uplink[l.name] = trees[l.index]
 		}
 	}
@@ -194,7 +198,7 @@ func (k *Kernel) redirections(s State, all links, taps []link) {
 }
 
 // trees reads the trees of devices that have one of ours.
-func (k *Kernel) trees(rooted map[uint32]bool, leaves map[uint32]map[uint16]qdisc) (map[uint32]Tree, error) {
+func (k *Kernel) trees(rooted map[uint32]qdisc, leaves map[uint32]map[uint16]qdisc) (map[uint32]Tree, error) {
 	all := make(map[uint32]Tree, len(rooted))
 	var devices []uint32
 	for index := range rooted {
@@ -210,7 +214,7 @@ func (k *Kernel) trees(rooted map[uint32]bool, leaves map[uint32]map[uint16]qdis
 		if err != nil {
 			return nil, fmt.Errorf("list classes: %w", err)
 		}
-		all[index] = Tree{Rooted: true, Classes: classes, Program: readProgram(answers[i])}
+		all[index] = Tree{Rooted: true, Default: rooted[index].rest, Classes: classes, Program: readProgram(answers[i])}
 	}
 	return all, nil
 }

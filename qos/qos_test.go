@@ -41,6 +41,8 @@ func models() []*ispctl.Model {
 		ispctl.Flow{VM: "web1", Slot: 3, Match: opening("udp/53"), Remote: netip.MustParsePrefix("2001:db8:10::/44"), Rate: ispctl.Mbit})
 	limited(2, ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 20 * ispctl.Mbit},
 		ispctl.Flow{VM: "mail1", Match: ispctl.Opening{Transport: ispctl.AnyTransport}, Remote: netip.MustParsePrefix("198.51.100.0/24"), Rate: ispctl.Mbit})
+	all[4].Uplink.Up = 100 * ispctl.Mbit // and nobody is promised any of it
+	all[5].Uplink.Up, all[5].Uplink.Down = 100*ispctl.Mbit, ispctl.Gbit
 	limited(3, ispctl.Limits{Local: 64 * ispctl.Kbit})
 	return all
 }
@@ -101,12 +103,19 @@ func open(t testing.TB) *qos.Kernel {
 	return k
 }
 
+// up0 makes the uplink of all models.
+func up0(t testing.TB) {
+	t.Helper()
+	testkit.Sh(t, "ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+}
+
 func TestLawsOnKernel(t *testing.T) {
 	for name, leaf := range map[string]func() qos.Kind{"as it is": qos.BestLeaf, "fifo": fifo} {
 		t.Run(name, func(t *testing.T) {
 			testkit.NetNS(t)
 			testkit.Need(t, testkit.HTB, testkit.IFB, testkit.Mirred)
 			taps(t, allTaps()...)
+			up0(t)
 			// What looks like ours in everything but the mark.
 			testkit.Sh(t, "ip", "link", "add", "isp-9-0u", "type", "ifb")
 			testkit.Sh(t, "ip", "tuntap", "add", "dev", "other", "mode", "tap")
@@ -156,12 +165,13 @@ func TestWhatTCSees(t *testing.T) {
 	testkit.NetNS(t)
 	testkit.Need(t, testkit.HTB, testkit.IFB, testkit.Mirred)
 	taps(t, allTaps()...)
+	up0(t)
 	// What the kernel chooses, what has happened since, and bursts, which tc
 	// rounds to microseconds, are left out.
 	vary := regexp.MustCompile(` c?burst [0-9]+[a-zA-Z]*/1| leaf [0-9a-f]+:| direct_packets_stat [0-9]+|(bfifo )[0-9a-f]+: `)
 	show := func() string {
 		var all []string
-		for _, dev := range []string{"isp-1-0", "isp-1-0u", "isp-2-0", "isp-2-0u"} {
+		for _, dev := range []string{"isp-1-0", "isp-1-0u", "isp-2-0", "isp-2-0u", "up0"} {
 			for _, what := range []string{"qdisc", "class", "filter"} {
 				for line := range strings.Lines(testkit.Sh(t, "tc", "-d", what, "show", "dev", dev)) {
 					all = append(all, dev+" "+vary.ReplaceAllString(line, "$1"))
@@ -179,6 +189,7 @@ func TestWhatTCSees(t *testing.T) {
 		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "clsact")
 		testkit.Sh(t, "ip", "link", "del", dev+"u")
 	}
+	testkit.Sh(t, "tc", "qdisc", "del", "dev", "up0", "root")
 	for _, c := range changes {
 		testkit.Sh(t, "sh", "-ec", c.String())
 	}
@@ -198,6 +209,7 @@ func TestForeignRoot(t *testing.T) {
 	testkit.NetNS(t)
 	testkit.Need(t, testkit.HTB, testkit.IFB, testkit.Mirred)
 	taps(t, allTaps()...)
+	up0(t)
 	testkit.Sh(t, "tc", "qdisc", "add", "dev", "isp-2-0", "root", "handle", "1:", "tbf", "rate", "1mbit", "burst", "128k", "latency", "50ms")
 	before := testkit.Sh(t, "tc", "qdisc", "show", "dev", "isp-2-0", "root")
 	k := open(t)

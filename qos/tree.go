@@ -23,7 +23,8 @@ func flowClass(f ispctl.Flow) uint16 { return firstFlow + uint16(f.Slot) }
 
 // Tree is an HTB qdisc with its classes and its classifier.
 type Tree struct {
-	Rooted  bool // the qdisc is there
+	Rooted  bool   // the qdisc is there
+	Default uint16 // class of what no program and no nftables speaks of; 0: none, and no limit
 	Classes []Class
 	Program Program
 }
@@ -102,7 +103,22 @@ func fifoLimit(rate ispctl.Rate) uint32 {
 // quantum is a share of the excess in proportion to the rate, within what the
 // kernel takes without complaint.
 func quantum(rate ispctl.Rate) uint32 {
-	return uint32(min(max(int64(rate)/8/1000, 1514), 200000))
+	return uint32(min(max(int64(rate)/8/1000, leastQuantum), mostQuantum))
+}
+
+// The bounds of a quantum: a frame, and what HTB calls big.
+const (
+	leastQuantum = 1514
+	mostQuantum  = 200000
+)
+
+// turn is the quantum the kernel is given: of a class that others are in, one
+// that it does not complain of while it is still alone.
+func (c Class) turn() uint32 {
+	if c.Quantum == 0 {
+		return quantum(c.Rate)
+	}
+	return c.Quantum
 }
 
 // leafText is a leaf as tc(8) has it.

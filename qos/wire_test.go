@@ -36,6 +36,20 @@ type network struct {
 	model  *ispctl.Model
 	kernel *qos.Kernel
 	guests []guest
+	plugs  []*os.File
+}
+
+// unplug ends all guests' taps.
+func (w *network) unplug(t testing.TB) {
+	t.Helper()
+	for _, f := range w.plugs {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	w.plugs = nil
+	// A tap that is not persistent goes with who had it open, soon.
+	time.Sleep(200 * time.Millisecond)
 }
 
 type guest struct {
@@ -112,6 +126,7 @@ func (w *network) plug(t testing.TB, g guest) {
 	in("address", "add", g.addr+"/24", "dev", "eth0")
 	in("link", "set", "eth0", "mtu", fmt.Sprint(w.mtu), "up")
 	in("route", "replace", "default", "via", gateway)
+	w.plugs = append(w.plugs, inside, outside)
 	go pump(inside, outside)
 	go pump(outside, inside)
 }
@@ -188,6 +203,7 @@ type transfer struct {
 	port    int
 	seconds int
 	to      string // the guest's peer; empty: remote
+	at      string // where the peer is; empty: on the host
 	window  string // of TCP; empty: its own choice
 }
 
@@ -207,14 +223,28 @@ const warmUp = 3
 // that receives.
 func (w *network) wireRate(t testing.TB, x transfer) float64 {
 	t.Helper()
+	headers := tcpIP
+	if x.udp {
+		headers = udpIP
+	}
+	return rateOf(t, w.iperf(t, x)) * float64(w.mtu+ethernet) / float64(w.mtu-headers)
+}
+
+// iperf makes a transfer and returns the report of the end that receives.
+func (w *network) iperf(t testing.TB, x transfer) []byte {
+	t.Helper()
 	g := w.guests[x.guest]
 	to := x.to
 	if to == "" {
 		to = remote
 	}
+	at := x.at
+	if at == "" {
+		at = w.host
+	}
 	port := fmt.Sprint(x.port)
 	var heard bytes.Buffer
-	server := exec.Command("ip", "netns", "exec", w.host, "iperf3", "-s", "-1", "-J", "-i", "0.5", "-B", to, "-p", port)
+	server := exec.Command("ip", "netns", "exec", at, "iperf3", "-s", "-1", "-J", "-i", "0.5", "-B", to, "-p", port)
 	server.Stdout = &heard
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -230,7 +260,7 @@ func (w *network) wireRate(t testing.TB, x transfer) float64 {
 		args = append(args, "-u", "-l", fmt.Sprint(w.mtu-udpIP), "-b", fmt.Sprint(int64(x.offered)))
 	}
 	listening := func() bool {
-		out, err := exec.Command("ip", "netns", "exec", w.host, "ss", "-Hltn", "sport", "=", ":"+port).Output()
+		out, err := exec.Command("ip", "netns", "exec", at, "ss", "-Hltn", "sport", "=", ":"+port).Output()
 		return err == nil && len(out) > 0
 	}
 	for try := 0; try < 100 && !listening(); try++ {
@@ -243,17 +273,12 @@ func (w *network) wireRate(t testing.TB, x transfer) float64 {
 	}
 	if err := errors.Join(err, server.Wait()); err != nil {
 		t.Errorf("iperf3: %v", err)
-		return 0
+		return nil
 	}
-	receiver := said
 	if x.way == up {
-		receiver = heard.Bytes()
+		return heard.Bytes()
 	}
-	headers := tcpIP
-	if x.udp {
-		headers = udpIP
-	}
-	return rateOf(t, receiver) * float64(w.mtu+ethernet) / float64(w.mtu-headers)
+	return said
 }
 
 // rateOf is what a receiver says that it got, in bits per second.

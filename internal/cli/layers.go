@@ -34,8 +34,9 @@ func Layers(
 	counters, errCount := nft.Open(inst.Table(count.Layer))
 	routes, errRoutes := route.Open(strings.TrimSuffix(inst.LinkPattern(), "*"))
 	servers, errServers := dhcp.Open(inst, paths)
+	marks, errMarks := nft.Open(inst.Table(qos.ClassLayer))
 	shapers, errShapers := qos.Open(inst.LinkGroup(), inst.ShaperGroup())
-	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers, errShapers); err != nil {
+	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers, errShapers, errMarks); err != nil {
 		return nil, nil, err
 	}
 	closeAll = func() error {
@@ -43,7 +44,7 @@ func Layers(
 		routes.Close()
 		servers.Close()
 		shapers.Close()
-		return errors.Join(wall.Close(), translation.Close(), counters.Close())
+		return errors.Join(wall.Close(), translation.Close(), counters.Close(), marks.Close())
 	}
 	return []converge.Layer{
 		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix, Grow: hypervisor.Grow}),
@@ -54,6 +55,7 @@ func Layers(
 		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),
+		converge.NewLayer(qos.ClassLayer+".classes", qos.DesiredClasses, nft.Diff, marks),
 		converge.NewLayer(qos.Layer, qos.Desired(sync.OnceValue(qos.BestLeaf)), qos.Diff, shapers),
 		converge.NewLayer(dhcp.Layer, dhcp.Desired, dhcp.Diff, servers),
 		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),

@@ -199,3 +199,14 @@ func SetMark(mark uint32) Stmt {
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: reg1, SourceRegister: true},
 	}}
 }
+
+// SetPriority puts the packet into the class that a map of (operand : class)
+// says, and matches nothing when it says nothing.
+func SetPriority(o Operand, set string) Stmt {
+	return Stmt{"meta priority set " + o.text + " map @" + set, []expr.Any{
+		o.load(reg1, o.size()),
+		&expr.Lookup{SourceRegister: reg1, DestRegister: reg1, IsDestRegSet: true, SetName: set},
+		&expr.Byteorder{SourceRegister: reg1, DestRegister: reg1, Op: expr.ByteorderNtoh, Len: 4, Size: 4},
+		&expr.Meta{Key: expr.MetaKeyPRIORITY, Register: reg1, SourceRegister: true},
+	}}
+}

@@ -34,6 +34,7 @@ var (
 	TypeICMP      = Type{datatype: nftables.TypeICMPType, text: numberText}
 	TypeICMPv6    = Type{datatype: nftables.TypeICMP6Type, text: numberText}
 	TypeMark      = Type{datatype: nftables.TypeMark, text: func(b []byte) string { return fmt.Sprintf("0x%08x", binary.NativeEndian.Uint32(b)) }}
+	TypeClass     = Type{datatype: nftables.TypeClassID, text: classText}
 
 	// TypeNDTarget is the target of a neighbour solicitation or
 	// advertisement: to the kernel an address like any other. nft(8) before
@@ -43,7 +44,7 @@ var (
 )
 
 // types are all that a set of ours can have.
-var types = []Type{TypeIfname, TypeIPv4, TypeIPv6, TypeEther, TypeEtherType, TypeProto, TypeService, TypeICMP, TypeICMPv6, TypeMark, TypeFamily}
+var types = []Type{TypeIfname, TypeIPv4, TypeIPv6, TypeEther, TypeEtherType, TypeProto, TypeService, TypeICMP, TypeICMPv6, TypeMark, TypeClass, TypeFamily}
 
 // Types of operands that stand in no set.
 func typeHexBytes(size uint32) Type { return Type{datatype: integer(size), text: hexText} }
@@ -53,6 +54,11 @@ func integer(size uint32) nftables.SetDatatype {
 	d := nftables.TypeInteger
 	d.Bytes = size
 	return d
+}
+
+// classText is a class as nft(8) has it: two numbers in hexadecimal.
+func classText(b []byte) string {
+	return fmt.Sprintf("%x:%x", binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]))
 }
 
 func addrText(b []byte) string { a, _ := netip.AddrFromSlice(b); return a.String() }
@@ -112,6 +118,12 @@ func Short(n uint16) Field { return binary.BigEndian.AppendUint16(nil, n) }
 
 // Mark encodes a packet mark.
 func Mark(n uint32) Field { return native(n) }
+
+// Class encodes a class of tc(8), in network byte order: nft(8) takes a map's
+// values to be in it unless it made the map itself.
+func Class(major, minor uint16) Field {
+	return binary.BigEndian.AppendUint32(nil, uint32(major)<<16|uint32(minor))
+}
 
 // native is the byte order of marks and conntrack states in registers.
 func native(n uint32) []byte {
