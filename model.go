@@ -26,6 +26,10 @@ type Model struct {
 	Forwards     []Forward
 	Policies     []Policy
 	Flows        []Flow
+	Metering     Metering
+	Quotas       []Quota
+	Tariffs      []Tariff
+	Throttles    []Throttle // what quotas that are used up have come to
 }
 
 // Guests are the VMs that are to exist: all but the absent ones.
@@ -130,6 +134,9 @@ func (m *Model) Sort() {
 	slices.SortFunc(m.VMs, func(a, b VM) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Policies, ComparePolicies)
 	slices.SortFunc(m.Flows, func(a, b Flow) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Slot, b.Slot)) })
+	slices.SortFunc(m.Quotas, func(a, b Quota) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Plan, b.Plan)) })
+	slices.SortFunc(m.Tariffs, func(a, b Tariff) int { return cmp.Compare(a.Plan, b.Plan) })
+	slices.SortFunc(m.Throttles, func(a, b Throttle) int { return cmp.Compare(a.VM, b.VM) })
 	slices.SortFunc(m.Forwards, func(a, b Forward) int {
 		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))
 	})

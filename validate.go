@@ -16,7 +16,7 @@ func (m *Model) Validate() error {
 	for _, check := range []func() error{
 		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
 		m.validatePlans, m.validateVMs, m.validateForwards, m.validatePolicies,
-		m.validateFlows, m.validatePromises,
+		m.validateFlows, m.validatePromises, m.validateUsage,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -1,30 +1,19 @@
 package meter
 
-import "slices"
+import (
+	"slices"
 
-// Direction is which way is measured.
-type Direction string
-
-// The directions. Sum and max are of each slot where slots are measured, and
-// of the whole where volumes are.
-const (
-	In  Direction = "in"
-	Out Direction = "out"
-	Sum Direction = "sum"
-	Max Direction = "max"
+	"ispctl"
 )
 
-// Directions are all of them.
-var Directions = []Direction{In, Out, Sum, Max}
-
-// Of is the bytes of a pair in the direction.
-func (d Direction) Of(p Pair) uint64 {
+// Bytes are those of a pair in a direction.
+func Bytes(d ispctl.Direction, p Pair) uint64 {
 	switch d {
-	case In:
+	case ispctl.DirectionIn:
 		return p.In.Bytes
-	case Out:
+	case ispctl.DirectionOut:
 		return p.Out.Bytes
-	case Max:
+	case ispctl.DirectionMax:
 		return max(p.In.Bytes, p.Out.Bytes)
 	}
 	return p.In.Bytes + p.Out.Bytes

@@ -25,10 +25,7 @@ func (s *Store) Model(ctx context.Context) (*ispctl.Model, error) {
 func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 	m := &ispctl.Model{Installation: s.inst, Paths: s.paths}
 	guests := map[int64]int{} // VM id to its index
-	for _, table := range []struct {
-		query string
-		scan  func(scanner) error
-	}{
+	for _, table := range append([]table{
 		{`SELECT interface, kind, address, gateway, address6, gateway6, on_move, down, up, rest FROM uplink`, func(row scanner) error {
 			u := &m.Uplink
 			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway}, text{&u.Address6}, text{&u.Gateway6}, &u.OnMove, &u.Down, &u.Up, seconds{&u.Rest})
@@ -137,13 +134,19 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Policies = append(m.Policies, one)
 			return err
 		}},
-	} {
+	}, usageTables(m)...) {
 		if err := each(ctx, tx, table.query, table.scan); err != nil {
 			return nil, fmt.Errorf("read model: %w", err)
 		}
 	}
 	m.Sort()
 	return m, nil
+}
+
+// table is a query of the model, and what becomes of each of its rows.
+type table struct {
+	query string
+	scan  func(scanner) error
 }
 
 type scanner interface{ Scan(dest ...any) error }

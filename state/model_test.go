@@ -39,6 +39,10 @@ func fill(tx *state.Tx) error {
 		tx.PutPolicy(ispctl.Policy{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6}),
 		tx.PutPolicy(ispctl.Policy{From: "dmz", To: "internet", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv4, Log: true, Applied: true}),
 		tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}),
+		tx.PutMetering(ispctl.Metering{TimeZone: "Europe/Berlin", KeepDays: 100}),
+		tx.PutQuota(ispctl.Quota{Plan: "small", Volume: ispctl.TiB, Direction: ispctl.DirectionSum, Day: 1, Action: ispctl.ActionThrottle, Rate: ispctl.Mbit, Applied: true}),
+		tx.PutQuota(ispctl.Quota{VM: "web1", Volume: ispctl.GiB, Direction: ispctl.DirectionMax, Day: 31, Action: ispctl.ActionBlock}),
+		tx.PutTariff(ispctl.Tariff{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, DiskBoot: true, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}),
 	} {
@@ -73,7 +77,13 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 			{From: "dmz", To: "internet", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv4, Log: true, Applied: true},
 			{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6},
 		},
-		Plans: []ispctl.Plan{{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}},
+		Plans:    []ispctl.Plan{{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}},
+		Metering: ispctl.Metering{TimeZone: "Europe/Berlin", KeepDays: 100},
+		Quotas: []ispctl.Quota{
+			{Plan: "small", Volume: ispctl.TiB, Direction: ispctl.DirectionSum, Day: 1, Action: ispctl.ActionThrottle, Rate: ispctl.Mbit, Applied: true},
+			{VM: "web1", Volume: ispctl.GiB, Direction: ispctl.DirectionMax, Day: 31, Action: ispctl.ActionBlock},
+		},
+		Tariffs: []ispctl.Tariff{{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}},
 		Images: []ispctl.Image{
 			{Name: "micro", Digest: "d0", Size: ispctl.GiB, DiskBoot: true, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 			{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)},
@@ -175,7 +185,20 @@ func TestEveryChange(t *testing.T) {
 				}
 			}
 			return nil
-		}, func(m *ispctl.Model) { m.Forwards, m.VMs, m.Zones, m.Plans = nil, nil, m.Zones[:1], nil }},
+		}, func(m *ispctl.Model) {
+			m.Forwards, m.VMs, m.Zones, m.Plans, m.Quotas, m.Tariffs = nil, nil, m.Zones[:1], nil, nil, nil
+		}},
+		{"a quota is used up", func(tx *state.Tx) error {
+			return tx.PutQuotaState(state.QuotaState{VM: 1, Step: 100, Acting: ispctl.ActionThrottle, Rate: ispctl.Mbit, Until: time.Unix(2e9, 0)})
+		}, func(m *ispctl.Model) {
+			m.Throttles = []ispctl.Throttle{{VM: "web1", Action: ispctl.ActionThrottle, Rate: ispctl.Mbit, Until: time.Unix(2e9, 0).UTC()}}
+		}},
+		{"and lifted", func(tx *state.Tx) error {
+			return tx.PutQuotaState(state.QuotaState{VM: 1, Step: 100, Acting: ispctl.ActionThrottle, Rate: ispctl.Mbit, Lifted: true})
+		}, func(*ispctl.Model) {}},
+		{"quota and tariff removed", func(tx *state.Tx) error {
+			return first(tx.DeleteQuota(ispctl.Quota{VM: "web1"}), tx.DeleteTariff("small"))
+		}, func(m *ispctl.Model) { m.Quotas, m.Tariffs = m.Quotas[:1], nil }},
 		{"what is not there is removed", func(tx *state.Tx) error {
 			for _, err := range []error{tx.DeleteZone("x"), tx.DeletePlan("x"), tx.DeleteVM(99), tx.DeleteImage("x"), tx.DeleteAddress(ispctl.Address{}), tx.DeleteForward(ispctl.Listen{})} {
 				if err != nil {

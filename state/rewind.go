@@ -16,7 +16,7 @@ func (t *Tx) Rewind(m *ispctl.Model) error {
 		return err
 	}
 	for _, step := range []func(have, m *ispctl.Model) error{
-		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindVMs, t.rewindForwards,
+		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindVMs, t.rewindForwards, t.rewindUsage,
 	} {
 		if err := step(have, m); err != nil {
 			return err
@@ -103,6 +103,26 @@ func (t *Tx) rewindForwards(_, m *ispctl.Model) error {
 		l := f.Listen
 		errs = append(errs, t.PutForward(f),
 			t.exec(`UPDATE forward SET id = ? WHERE addr = ? AND port = ? AND proto = ?`, f.ID, marshal(l.Addr), l.Port, l.Proto))
+	}
+	return errors.Join(errs...)
+}
+
+// rewindUsage leaves the quotas of VMs alone that m does not know.
+func (t *Tx) rewindUsage(have, m *ispctl.Model) error {
+	errs := []error{t.PutMetering(m.Metering)}
+	for _, q := range have.Quotas {
+		if _, err := m.VM(string(q.VM)); q.VM == "" || err == nil {
+			errs = append(errs, t.DeleteQuota(q))
+		}
+	}
+	for _, q := range m.Quotas {
+		errs = append(errs, t.PutQuota(q))
+	}
+	for _, one := range have.Tariffs {
+		errs = append(errs, t.DeleteTariff(one.Plan))
+	}
+	for _, one := range m.Tariffs {
+		errs = append(errs, t.PutTariff(one))
 	}
 	return errors.Join(errs...)
 }

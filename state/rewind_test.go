@@ -32,6 +32,7 @@ func TestRewind(t *testing.T) {
 				tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.11.0.0/16"), MTU: 9000}), tx.UpdateVM(vm), tx.SetKeys(vm.ID, nil), tx.PutPolicy(policy),
 				tx.PutForward(ispctl.Forward{Listen: before.Forwards[0].Listen, VM: "web1", Port: 23}),
 				tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 1, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB}),
+				tx.PutMetering(ispctl.Metering{KeepDays: 99}), tx.DeleteTariff("small"), tx.DeleteQuota(ispctl.Quota{VM: "web1"}),
 			)
 		}},
 		{"removed and made again", func(tx *state.Tx) error {
@@ -45,6 +46,8 @@ func TestRewind(t *testing.T) {
 			return first(
 				tx.PutZone(ispctl.Zone{Name: "lab", Prefix: prefix("10.30.0.0/24")}), tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.12")}),
 				tx.PutPlan(ispctl.Plan{Name: "large", CPUs: 8, Memory: ispctl.GiB, Disk: ispctl.GiB}),
+				tx.PutQuota(ispctl.Quota{Plan: "large", Volume: ispctl.TiB, Direction: ispctl.DirectionIn, Day: 1, Action: ispctl.ActionNotify}),
+				tx.PutTariff(ispctl.Tariff{Plan: "large", Currency: "EUR", Volume: ispctl.DirectionIn}),
 				tx.PutForward(ispctl.Forward{Listen: ispctl.Listen{Addr: addr("203.0.113.12"), Port: 80, Proto: ispctl.TCP}, VM: "web1", Port: 80}),
 			)
 		}},

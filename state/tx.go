@@ -146,7 +146,7 @@ func (t *Tx) PutPlan(p ispctl.Plan) error {
 
 // DeletePlan removes a plan.
 func (t *Tx) DeletePlan(name ispctl.Name) error {
-	return t.exec(`DELETE FROM plan WHERE name = ?`, name)
+	return errors.Join(t.exec(`DELETE FROM quota WHERE plan = ?`, name), t.exec(`DELETE FROM plan WHERE name = ?`, name))
 }
 
 // PutImage registers an image of the store. The same content may be built
@@ -217,7 +217,9 @@ func (t *Tx) RenameVM(vm ispctl.VM, name ispctl.Name) error {
 }
 
 // DeleteVM forgets a VM that every layer has let go of, and frees its address.
-func (t *Tx) DeleteVM(id int64) error { return t.exec(`DELETE FROM vm WHERE id = ?`, id) }
+func (t *Tx) DeleteVM(id int64) error {
+	return errors.Join(t.exec(`DELETE FROM quota WHERE vm = (SELECT name FROM vm WHERE id = ?)`, id), t.exec(`DELETE FROM vm WHERE id = ?`, id))
+}
 
 // PutForward makes the forward, or changes the one with the same outside end.
 func (t *Tx) PutForward(f ispctl.Forward) error {

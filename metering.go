@@ -1,0 +1,40 @@
+package ispctl
+
+import "time"
+
+// Metering is how usage is kept.
+type Metering struct {
+	TimeZone string // of the IANA database: when days and months begin; empty: UTC
+	KeepDays int    // how long five-minute samples are kept; then they become hours; 0: DefaultKeepDays
+}
+
+// Bounds of how long samples are kept. A month has to be closed from true
+// samples, and may be asked for some time later.
+const (
+	DefaultKeepDays = 400
+	minKeepDays     = 62
+	maxKeepDays     = 3660
+)
+
+// Keep is how long five-minute samples are kept.
+func (m Metering) Keep() time.Duration {
+	days := m.KeepDays
+	if days == 0 {
+		days = DefaultKeepDays
+	}
+	return time.Duration(days) * 24 * time.Hour
+}
+
+// Validate checks it by itself.
+func (m Metering) Validate() error {
+	if m.KeepDays != 0 && (m.KeepDays < minKeepDays || m.KeepDays > maxKeepDays) {
+		return Invalid("metering", "", "to keep samples for %d days is not %d to %d", m.KeepDays, minKeepDays, maxKeepDays)
+	}
+	if m.TimeZone == "Local" {
+		return Invalid("time zone", m.TimeZone, "name the zone itself, such as Europe/Berlin: the host's may change")
+	}
+	if _, err := time.LoadLocation(m.TimeZone); err != nil {
+		return Invalid("time zone", m.TimeZone, "is not known; have: UTC, Europe/Berlin and the others of tzdata")
+	}
+	return nil
+}
