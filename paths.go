@@ -25,6 +25,9 @@ func (p Paths) Database() string { return p.at("var/lib/ispctl/ispctl.db") }
 // Usage holds what was metered.
 func (p Paths) Usage() string { return p.at("var/lib/ispctl/usage.db") }
 
+// QuotaHook is the program that is told of quotas, if there is one.
+func (p Paths) QuotaHook() string { return p.at("etc/ispctl/hooks/quota") }
+
 // Confirm is the directory of a change that awaits its confirmation: what it is
 // taken back with, and the log of the guard that would do so.
 func (p Paths) Confirm() string { return p.at("var/lib/ispctl/confirm") }

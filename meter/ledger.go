@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -104,13 +105,21 @@ func (l *Ledger) Take(r Reading, owner func(Source) (ID, bool)) ([]Sample, []Not
 		}
 	}
 	l.Last, l.At, l.SinceBoot, l.Boot = last, r.At, r.SinceBoot, r.Boot
-	slices.SortFunc(done, func(a, b Sample) int {
-		if a.Slot != b.Slot {
-			return int(a.Slot - b.Slot)
+	return merge(done), notes
+}
+
+// merge sorts samples by slot and meter, and adds up what is of the same.
+func merge(all []Sample) []Sample {
+	slices.SortFunc(all, func(a, b Sample) int { return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Meter, b.Meter)) })
+	var one []Sample
+	for _, s := range all {
+		if n := len(one); n > 0 && one[n-1].Slot == s.Slot && one[n-1].Meter == s.Meter {
+			one[n-1].Counts = one[n-1].Counts.Plus(s.Counts)
+			continue
 		}
-		return int(a.Meter - b.Meter)
-	})
-	return done, notes
+		one = append(one, s)
+	}
+	return one
 }
 
 // flush closes the open slot and opens another.

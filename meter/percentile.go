@@ -1,10 +1,6 @@
 package meter
 
-import (
-	"slices"
-
-	"ispctl"
-)
+import "ispctl"
 
 // Bytes are those of a pair in a direction.
 func Bytes(d ispctl.Direction, p Pair) uint64 {
@@ -22,7 +18,8 @@ func Bytes(d ispctl.Direction, p Pair) uint64 {
 // Percentile95 is the 95th percentile of the bytes in each of n slots, of which
 // those that are not given are zero. It is the nearest rank: of n slots sorted,
 // the one in place ceil(0.95 n). So the highest five in a hundred are free, and
-// the next one counts. It sorts bytes in place.
+// the next one counts. It changes the order of
+// bytes.
 func Percentile95(bytes []uint64, n int) uint64 {
 	n = max(n, len(bytes))
 	if n == 0 {
@@ -33,8 +30,7 @@ func Percentile95(bytes []uint64, n int) uint64 {
 	if rank <= zeros {
 		return 0
 	}
-	slices.Sort(bytes)
-	return bytes[rank-zeros-1]
+	return place(bytes, rank-zeros-1)
 }
 
 // Rate is the bits a second of bytes that passed in one slot, rounded to the

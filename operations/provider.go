@@ -39,6 +39,10 @@ type Provider struct {
 
 	Serving func() (pid int, running bool, err error) // the resident part; nil: nobody can tell
 
+	Counters  Counters                                    // nil: nothing is metered
+	OpenUsage func(context.Context) (*state.Usage, error) // once for all who ask
+	Notify    func(context.Context, QuotaNotice) error    // tells of a quota; nil: nobody
+
 	Clock  Clock
 	Guards Guards // nil: no change can await its confirmation
 

@@ -46,6 +46,9 @@ func (p *Provider) DestroyVMs(ctx context.Context, names []string, ifExists bool
 			return nil, err
 		}
 		var said []string
+		if !o.DryRun {
+			p.lastSample(ctx)
+		}
 		for i, name := range names {
 			if slices.Contains(names[:i], name) {
 				continue

@@ -74,6 +74,7 @@ func (u *Usage) book(ctx context.Context, r meter.Reading, owners func(meter.Sou
 	if err := u.recall(ctx, tx); err != nil {
 		return Booked{}, err
 	}
+	began := u.ledger.At // what a note is about began then
 	var wrong error
 	samples, notes := u.ledger.Take(r, func(s meter.Source) (meter.ID, bool) {
 		m, owned := owners(s)
@@ -91,7 +92,7 @@ func (u *Usage) book(ctx context.Context, r meter.Reading, owners func(meter.Sou
 		return Booked{}, err
 	}
 	for _, n := range notes {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO note (slot, at, text) VALUES (?, ?, ?)`, meter.SlotAt(r.At), stamp(r.At), n); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO note (slot, at, text) VALUES (?, ?, ?)`, meter.SlotAt(began), stamp(r.At), n); err != nil {
 			return Booked{}, err
 		}
 	}

@@ -66,6 +66,10 @@ func (a *app) root() *cobra.Command {
 		group("plan", "What a subscriber buys: CPUs, memory, disk, rates", a.planCreate(), a.planSet(), a.planList(), a.planShow(), a.planDelete()),
 		group("qos", "What VMs may use: rates, CPU time, memory, disk", a.qosShow(), a.qosSet(), a.qosUplink(), a.qosCapacity(),
 			group("flow", "Ceilings for some of a VM's traffic", a.qosFlowAdd(), a.qosFlowList(), a.qosFlowRemove())),
+		a.usageCmd(),
+		group("report", "What was used and what it costs, for customers", a.reportMonthly()),
+		group("quota", "How much may pass in a month, and what is done then", a.quotaSet(), a.quotaList(), a.quotaShow(), a.quotaLift(), a.quotaRemove()),
+		group("tariff", "What the traffic of a plan costs", a.tariffSet(), a.tariffList(), a.tariffRemove()),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
 		group("vm", "Virtual machines", append(a.vmActs(), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
@@ -196,6 +200,9 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	hypervisor := libvirtd.Open(inst.Hypervisor, a.paths(), inst)
 	a.later(hypervisor.Close)
 	p.Traffic, p.Host = func(context.Context) (map[string]operations.Octets, error) { return readTraffic(inst) }, hostFacts()
+	if err := a.metering(p, inst); err != nil {
+		return nil, err
+	}
 	p.Drops = func(ctx context.Context) (operations.Drops, error) { return readDrops(ctx, inst) }
 	p.Hypervisor, p.DomainType = hypervisor, vm.HostFacts(inst.Hypervisor).Type
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)

@@ -46,6 +46,7 @@ CREATE TABLE day (
     PRIMARY KEY (meter, first)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX day_first ON day (first, meter);
+CREATE INDEX day_step ON day (step, end);
 
 -- Figures of months whose samples were thinned, as JSON: they are never
 -- changed again.

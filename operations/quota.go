@@ -1,0 +1,468 @@
+package operations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ispctl"
+	"ispctl/meter"
+	"ispctl/state"
+)
+
+// QuotaNotice is what somebody who is to be told of a quota gets to know, as
+// JSON.
+type QuotaNotice struct {
+	Event     meter.Event      `json:"event"` // warned, reached or released
+	VM        ispctl.Name      `json:"vm"`
+	UUID      string           `json:"uuid"`
+	Plan      ispctl.Name      `json:"plan"`
+	Used      uint64           `json:"used_bytes"`
+	Volume    int64            `json:"volume_bytes"`
+	Direction ispctl.Direction `json:"direction"`
+	Action    ispctl.Action    `json:"action"`
+	Rate      int64            `json:"rate_bits_per_second"`
+	From      time.Time        `json:"from"`
+	Until     time.Time        `json:"until"`
+	At        time.Time        `json:"at"`
+}
+
+// SetQuota makes or changes the quota of a VM or a plan.
+func (p *Provider) SetQuota(ctx context.Context, q ispctl.Quota, o Options) (Result, error) {
+	return p.change(ctx, o, state.Entry{Operation: "quota set", Object: q.Object()}, func(tx *state.Tx) ([]string, error) {
+		m, err := tx.Model()
+		if err != nil {
+			return nil, err
+		}
+		for _, have := range m.Quotas {
+			if have == q {
+				return nil, nil
+			}
+		}
+		return []string{"~ quota " + describeQuota(q)}, tx.PutQuota(q)
+	})
+}
+
+func describeQuota(q ispctl.Quota) string {
+	s := fmt.Sprintf("%s %s %s %s", q.Object(), q.Volume, q.Direction, q.Action)
+	if q.Action == ispctl.ActionThrottle {
+		s += " " + q.Rate.String()
+	}
+	return s
+}
+
+// RemoveQuota takes the quota of a VM or a plan away, and with it what it did.
+func (p *Provider) RemoveQuota(ctx context.Context, q ispctl.Quota, ifExists bool, o Options) (Result, error) {
+	return p.change(ctx, o, state.Entry{Operation: "quota remove", Object: q.Object()}, func(tx *state.Tx) ([]string, error) {
+		m, err := tx.Model()
+		if err != nil {
+			return nil, err
+		}
+		for _, have := range m.Quotas {
+			if have.VM == q.VM && have.Plan == q.Plan {
+				return []string{"- quota " + describeQuota(have)}, errors.Join(tx.DeleteQuota(q), p.releaseAll(ctx, tx, m, q))
+			}
+		}
+		return nil, missing(&ispctl.Error{Kind: ispctl.NotFound, Object: "quota of " + q.Object(), Cause: "not found", Next: "see: ispctl quota list"}, ifExists)
+	})
+}
+
+// releaseAll ends what a quota did to those it was of.
+func (p *Provider) releaseAll(ctx context.Context, tx *state.Tx, m *ispctl.Model, gone ispctl.Quota) error {
+	states, err := p.Store.QuotaStates(ctx)
+	if err != nil {
+		return err
+	}
+	for _, vm := range m.VMs {
+		if q, ok := m.QuotaOf(vm); ok && q.VM == gone.VM && q.Plan == gone.Plan {
+			if _, there := states[vm.ID]; there {
+				if err := tx.DeleteQuotaState(vm.ID); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// LiftQuota ends what is done to a VM for its quota, until the period ends.
+func (p *Provider) LiftQuota(ctx context.Context, name string, o Options) (Result, error) {
+	states, err := p.Store.QuotaStates(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	return p.change(ctx, o, state.Entry{Operation: "quota lift", Object: "vm " + name}, func(tx *state.Tx) ([]string, error) {
+		m, err := tx.Model()
+		if err != nil {
+			return nil, err
+		}
+		vm, err := m.VM(name)
+		if err != nil {
+			return nil, err
+		}
+		s, there := states[vm.ID]
+		if !there || s.Acting == "" || s.Lifted {
+			return nil, nil
+		}
+		s.Lifted, s.Acting, s.Rate = true, "", 0
+		return []string{fmt.Sprintf("~ quota of vm %s lifted until %s", name, s.Until.UTC().Format(time.RFC3339))}, tx.PutQuotaState(s)
+	})
+}
+
+// usedCache is what was used until a while ago, so that only what is new has to
+// be read. Samples that are booked later into that time are missed until it is
+// made anew.
+type usedCache struct {
+	made time.Time
+	upTo meter.Slot
+	base map[meter.Period]map[string]meter.Pair // by period and VM: traffic with the Internet
+}
+
+const usedCacheAge = time.Hour
+
+// used is the traffic with the Internet of every VM in a period so far, by
+// UUID, with what was corrected. Nobody has used less than nothing.
+func (s *Sampler) usedIn(ctx context.Context, period meter.Period, now time.Time) (map[string]meter.Pair, error) {
+	if now.Sub(s.used.made).Abs() > usedCacheAge {
+		// The last hour is read anew each time: most of what is late is of it.
+		s.used = usedCache{made: now, upTo: meter.SlotAt(now.Add(-time.Hour)), base: map[meter.Period]map[string]meter.Pair{}}
+	}
+	meters, err := s.usage.Meters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refs := map[meter.ID]string{}
+	for _, m := range meters {
+		if m.Kind == state.VMMeter {
+			refs[m.ID] = m.Ref
+		}
+	}
+	span := state.SpanOf(period)
+	base, there := s.used.base[period]
+	if !there {
+		until := max(span.First, min(span.End, s.used.upTo))
+		if base, err = s.internetOf(ctx, refs, state.Span{First: span.First, End: until}); err != nil {
+			return nil, err
+		}
+		s.used.base[period] = base
+	}
+	all, err := s.internetOf(ctx, refs, state.Span{First: max(span.First, s.used.upTo), End: span.End})
+	if err != nil {
+		return nil, err
+	}
+	for uuid, pair := range base {
+		all[uuid] = all[uuid].Plus(pair)
+	}
+	corrections, err := s.usage.Corrections(ctx, span)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string][2]int64{}
+	for _, c := range corrections {
+		if ref := refs[c.Meter]; ref != "" {
+			sums[ref] = [2]int64{sums[ref][0] + c.In, sums[ref][1] + c.Out}
+		}
+	}
+	for ref, by := range sums {
+		pair := all[ref]
+		pair.In.Bytes, pair.Out.Bytes = corrected(pair.In.Bytes, by[0]), corrected(pair.Out.Bytes, by[1])
+		all[ref] = pair
+	}
+	return all, nil
+}
+
+// internetOf is the traffic of VMs with the Internet in a span, by UUID.
+func (s *Sampler) internetOf(ctx context.Context, refs map[meter.ID]string, span state.Span) (map[string]meter.Pair, error) {
+	sums, err := s.usage.Sums(ctx, span, nil)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]meter.Pair{}
+	for id, counts := range sums {
+		if ref := refs[id]; ref != "" {
+			all[ref] = all[ref].Plus(counts[meter.Internet])
+		}
+	}
+	return all, nil
+}
+
+// corrected adds a difference.
+func corrected(n uint64, by int64) uint64 {
+	if by < 0 && uint64(-by) > n {
+		return 0
+	}
+	return n + uint64(by)
+}
+
+// JudgeQuotas looks who has passed a mark of their quota, keeps that, and tells
+// of it. It reports whether what is done to anybody has changed, so that a pass
+// of converge is due.
+func (s *Sampler) JudgeQuotas(ctx context.Context) (changed bool, err error) {
+	if err := s.refresh(ctx); err != nil {
+		return false, err
+	}
+	states, err := s.p.Store.QuotaStates(ctx)
+	if err != nil {
+		return false, err
+	}
+	now := s.p.Clock.Now()
+	var verdicts []verdict
+	used := s.usedBy(ctx, now)
+	for _, vm := range s.model.Guests() {
+		v, err := s.judge(vm, used, states, now)
+		if err != nil {
+			return false, err
+		}
+		if v != nil {
+			verdicts = append(verdicts, *v)
+			changed = changed || v.acts
+		}
+	}
+	if len(verdicts) == 0 {
+		return false, nil
+	}
+	entry := state.Entry{Actor: s.p.Actor, Operation: "quota", Object: verdicts[0].object()}
+	for _, v := range verdicts {
+		entry.Detail += v.String() + "\n"
+	}
+	_, err = s.p.Store.Update(ctx, entry, func(tx *state.Tx) error {
+		for _, v := range verdicts {
+			put := tx.PutQuotaState
+			if v.quota == (ispctl.Quota{}) {
+				put = func(s state.QuotaState) error { return tx.DeleteQuotaState(s.VM) }
+			}
+			if err := put(v.next); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	// What is kept is told once; whoever is killed in between was to be told
+	// rather twice than never, but a hook that fails must not stop the rest.
+	var errs []error
+	for _, v := range verdicts {
+		for _, e := range v.events {
+			if s.p.Notify != nil {
+				errs = append(errs, s.p.Notify(ctx, v.notice(e, now)))
+			}
+		}
+	}
+	return changed, errors.Join(errs...)
+}
+
+// verdict is that something about a VM's quota has changed.
+type verdict struct {
+	vm     ispctl.VM
+	quota  ispctl.Quota
+	used   uint64
+	next   state.QuotaState
+	events []meter.Event
+	acts   bool
+}
+
+func (v verdict) object() string { return "vm " + string(v.vm.Name) }
+
+func (v verdict) String() string {
+	return fmt.Sprintf("vm %s: %v of %s used %d of %d bytes", v.vm.Name, v.events, v.quota.Direction, v.used, int64(v.quota.Volume))
+}
+
+func (v verdict) notice(e meter.Event, now time.Time) QuotaNotice {
+	return QuotaNotice{
+		Event: e, VM: v.vm.Name, UUID: v.vm.UUID, Plan: v.vm.Plan, Used: v.used, Volume: int64(v.quota.Volume), Direction: v.quota.Direction,
+		Action: v.quota.Action, Rate: int64(v.quota.Rate), From: v.next.Since.UTC(), Until: v.next.Until.UTC(), At: now.UTC(),
+	}
+}
+
+// usedBy reads what was used once for each period that is asked for.
+func (s *Sampler) usedBy(ctx context.Context, now time.Time) func(q ispctl.Quota) (map[string]meter.Pair, error) {
+	read := map[meter.Period]map[string]meter.Pair{}
+	return func(q ispctl.Quota) (all map[string]meter.Pair, err error) {
+		period := s.calendar.Month(now, q.Day)
+		all, there := read[period]
+		if !there {
+			all, err = s.usedIn(ctx, period, now)
+			read[period] = all
+		}
+		return all, err
+	}
+}
+
+// judge is nil when all is as it was. Who has no quota any more is let go.
+func (s *Sampler) judge(vm ispctl.VM, usedBy func(ispctl.Quota) (map[string]meter.Pair, error), states map[int64]state.QuotaState, now time.Time) (*verdict, error) {
+	quota, limited := s.model.QuotaOf(vm)
+	before, known := states[vm.ID]
+	if !limited {
+		if !known {
+			return nil, nil
+		}
+		return &verdict{vm: vm, next: state.QuotaState{VM: vm.ID}, events: meter.Unlimited(meter.Standing{Acting: before.Acting}), acts: before.Acting != ""}, nil
+	}
+	used, err := usedBy(quota)
+	if err != nil {
+		return nil, err
+	}
+	n := meter.Bytes(quota.Direction, used[vm.UUID])
+	standing := meter.Standing{
+		Period: meter.Period{From: before.Since, To: before.Until}, Step: before.Step, Acting: before.Acting, Rate: before.Rate, Lifted: before.Lifted,
+	}
+	next, events := meter.Judge(quota, n, standing, s.calendar, now)
+	if known && next == standing {
+		return nil, nil
+	}
+	return &verdict{
+		vm: vm, quota: quota, used: n, events: events, acts: next.Acting != standing.Acting || next.Rate != standing.Rate,
+		next: state.QuotaState{
+			VM: vm.ID, Since: next.Period.From, Until: next.Period.To, Step: next.Step, Acting: next.Acting, Rate: next.Rate, Lifted: next.Lifted,
+		},
+	}, nil
+}
+
+// QuotaView is a VM's quota and how it stands, as scripts see it.
+type QuotaView struct {
+	VM        ispctl.Name      `json:"vm"`
+	Plan      ispctl.Name      `json:"plan"` // empty: the quota is the VM's own
+	Volume    int64            `json:"volume_bytes"`
+	Used      uint64           `json:"used_bytes"`
+	Percent   int              `json:"percent"`
+	Direction ispctl.Direction `json:"direction"`
+	Action    ispctl.Action    `json:"action"`
+	Rate      int64            `json:"rate_bits_per_second"`
+	State     string           `json:"state"` // ok, warned, reached, throttled, blocked or lifted
+	From      time.Time        `json:"from"`
+	Until     time.Time        `json:"until"`
+}
+
+// Quotas lists the VMs that have a quota.
+func (p *Provider) Quotas(ctx context.Context) ([]QuotaView, error) {
+	usage, c, err := p.openUsage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states, err := p.Store.QuotaStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sampler{p: p, usage: usage, model: m, calendar: c}
+	views := []QuotaView{}
+	now := p.Clock.Now()
+	usedBy := s.usedBy(ctx, now)
+	for _, vm := range m.Guests() {
+		q, limited := m.QuotaOf(vm)
+		if !limited {
+			continue
+		}
+		period := c.Month(now, q.Day)
+		used, err := usedBy(q)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, viewQuota(vm, q, states[vm.ID], period, meter.Bytes(q.Direction, used[vm.UUID])))
+	}
+	return views, nil
+}
+
+func viewQuota(vm ispctl.VM, q ispctl.Quota, s state.QuotaState, period meter.Period, used uint64) QuotaView {
+	v := QuotaView{
+		VM: vm.Name, Plan: q.Plan, Volume: int64(q.Volume), Used: used, Percent: int(min(float64(used)/float64(q.Volume)*100, 1e6)), Direction: q.Direction,
+		Action: q.Action, Rate: int64(q.Rate), State: "ok", From: period.From, Until: period.To,
+	}
+	if !s.Since.Equal(period.From) {
+		return v // the next look begins the period
+	}
+	switch {
+	case s.Lifted:
+		v.State = "lifted"
+	case s.Acting == ispctl.ActionThrottle:
+		v.State = "throttled"
+	case s.Acting == ispctl.ActionBlock:
+		v.State = "blocked"
+	case s.Step == 100:
+		v.State = "reached"
+	case s.Step == 80:
+		v.State = "warned"
+	}
+	return v
+}
+
+// Quota is the quota of one VM, and how it stands.
+func (p *Provider) Quota(ctx context.Context, name string) (QuotaView, error) {
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return QuotaView{}, err
+	}
+	vm, err := m.VM(name)
+	if err != nil {
+		return QuotaView{}, err
+	}
+	all, err := p.Quotas(ctx)
+	for _, v := range all {
+		if v.VM == vm.Name {
+			return v, err
+		}
+	}
+	return QuotaView{}, errors.Join(err, &ispctl.Error{
+		Kind: ispctl.NotFound, Object: fmt.Sprintf("quota of vm %q", name), Cause: "not found", Next: "make one: ispctl quota set " + name + " --volume 1TB",
+	})
+}
+
+// SetMetering says how usage is kept.
+func (p *Provider) SetMetering(ctx context.Context, change func(*ispctl.Metering), o Options) (Result, error) {
+	return p.change(ctx, o, state.Entry{Operation: "usage settings", Object: "metering"}, func(tx *state.Tx) ([]string, error) {
+		m, err := tx.Model()
+		if err != nil {
+			return nil, err
+		}
+		next := m.Metering
+		if change(&next); next == m.Metering {
+			return nil, nil
+		}
+		return []string{fmt.Sprintf("~ metering time zone %s, samples kept for %d days", orUTC(next.TimeZone), int(next.Keep().Hours()/24))}, tx.PutMetering(next)
+	})
+}
+
+func orUTC(zone string) string {
+	if zone == "" {
+		return "UTC"
+	}
+	return zone
+}
+
+// CorrectUsage books a difference, so that what was metered wrongly is set
+// right. It is the traffic with the Internet of the zone that the VM is in, or
+// was last.
+func (p *Provider) CorrectUsage(ctx context.Context, name string, in, out int64, at time.Time, reason string) error {
+	usage, _, err := p.openUsage(ctx)
+	if err != nil {
+		return err
+	}
+	meters, err := usage.Meters(ctx)
+	if err != nil {
+		return err
+	}
+	now := p.Clock.Now()
+	if at.IsZero() {
+		at = now
+	}
+	switch {
+	case at.After(now):
+		return ispctl.Invalid("correction", name, "%s is in the future", at.UTC().Format(time.RFC3339))
+	case in == 0 && out == 0:
+		return ispctl.Invalid("correction", name, "corrects nothing: give --in or --out")
+	case reason == "":
+		return ispctl.Invalid("correction", name, "needs a reason: it stands in the report")
+	}
+	for i := len(meters) - 1; i >= 0; i-- {
+		if m := meters[i]; m.Name == name || m.Ref == name {
+			return usage.Correct(ctx, state.Correction{Meter: m.ID, Slot: meter.SlotAt(at), In: in, Out: out, Reason: reason, Actor: p.Actor, At: now})
+		}
+	}
+	return p.neverMetered(ctx, name, meters)
+}
