@@ -167,7 +167,7 @@ func TestEveryChange(t *testing.T) {
 		}},
 		{"VM renamed, and what leads to it", func(tx *state.Tx) error {
 			return tx.RenameVM(ispctl.VM{ID: 1, Name: "web1"}, "www")
-		}, func(m *ispctl.Model) { m.VMs[0].Name, m.Forwards[0].VM = "www", "www" }},
+		}, func(m *ispctl.Model) { m.VMs[0].Name, m.Forwards[0].VM, m.Quotas[1].VM = "www", "www", "www" }},
 		{"forward", func(tx *state.Tx) error { return tx.PutForward(ispctl.Forward{Listen: listen, VM: "web1", Port: 80}) }, func(m *ispctl.Model) {
 			m.Forwards[0].Port, m.Forwards[0].Last, m.Forwards[0].Applied = 80, 0, false
 		}},

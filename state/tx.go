@@ -213,6 +213,7 @@ func (t *Tx) RenameVM(vm ispctl.VM, name ispctl.Name) error {
 		t.exec(`UPDATE forward SET vm = ? WHERE vm = ?`, name, vm.Name),
 		t.exec(`UPDATE address SET vm = ? WHERE vm = ?`, name, vm.Name),
 		t.exec(`UPDATE address_rest SET vm = ? WHERE vm = ?`, name, vm.Name),
+		t.exec(`UPDATE quota SET vm = ? WHERE vm = ?`, name, vm.Name),
 	)
 }
 
