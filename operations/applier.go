@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -240,15 +239,17 @@ func (a *applier) zones() error {
 		case want == have:
 			continue
 		default:
-			a.say("~ zone %s %s", want.Name, changes(
-				field{"prefix", have.Prefix, want.Prefix}, field{"prefix6", cmp.Or(prefixText(have.Prefix6), "none"), cmp.Or(prefixText(want.Prefix6), "none")},
-				field{"vlan", have.VLAN, want.VLAN},
-				field{"snat", addrOrNone(have.SNAT), addrOrNone(want.SNAT)}, field{"egress", have.Egress, want.Egress},
-				field{"isolated", have.Isolated, want.Isolated}, field{"mtu", have.MTU, want.MTU},
-				field{"dhcp", have.DHCP, want.DHCP}, field{"dns", have.DNS, want.DNS}))
+			a.say("~ zone %s %s", want.Name, zoneChanges(have, want))
 		}
 		if err := a.tx.PutZone(want); err != nil {
 			return err
+		}
+		if have.ID != 0 && want.Prefix6 != have.Prefix6 {
+			said, err := renumber6(a.tx, a.have, want, a.asked6(want.Name))
+			a.said = append(a.said, said...)
+			if err != nil {
+				return a.doc.At(one.At, err)
+			}
 		}
 	}
 	return nil
@@ -266,6 +267,17 @@ func (a *applier) admin() error {
 		return a.doc.At(a.doc.Admin.At, err)
 	}
 	return err
+}
+
+// asked6 are the IPv6 addresses that the document gives guests of a zone.
+func (a *applier) asked6(zone ispctl.Name) map[ispctl.Name]netip.Addr {
+	asked := map[ispctl.Name]netip.Addr{}
+	for _, vm := range a.doc.VMs {
+		if vm.Zone == string(zone) && vm.Address6.IsValid() {
+			asked[vm.Name] = vm.Address6
+		}
+	}
+	return asked
 }
 
 func (a *applier) plans() error {

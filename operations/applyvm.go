@@ -24,6 +24,9 @@ func (a *applier) vms() error {
 	for _, want := range asked {
 		have, err := a.have.VM(string(want.Name))
 		if err == nil {
+			if now, err := m.VM(string(want.Name)); err == nil {
+				have.NICs = now.NICs // the zone's IPv6 prefix may be another by now
+			}
 			if err := a.changeVM(want, have); err != nil {
 				return a.doc.At(want.At, err)
 			}

@@ -158,6 +158,8 @@ func TestEveryChange(t *testing.T) {
 		}},
 		{"image forgotten", func(tx *state.Tx) error { return tx.DeleteImage("d0") }, func(m *ispctl.Model) { m.Images = m.Images[1:] }},
 		{"keys", func(tx *state.Tx) error { return tx.SetKeys(1, []string{"c", "b", "a"}) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = []string{"c", "b", "a"} }},
+		{"another IPv6 address", func(tx *state.Tx) error { return tx.SetAddr6(1, 0, addr("2001:db8:10::9")) }, func(m *ispctl.Model) { m.VMs[0].NICs[0].Addr6 = addr("2001:db8:10::9") }},
+		{"no IPv6 address", func(tx *state.Tx) error { return tx.SetAddr6(1, 0, netip.Addr{}) }, func(m *ispctl.Model) { m.VMs[0].NICs[0].Addr6 = netip.Addr{} }},
 		{"no keys", func(tx *state.Tx) error { return tx.SetKeys(1, nil) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = nil }},
 		{"VM, and only what is not for life", func(tx *state.Tx) error {
 			return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: ispctl.Stopped, Paused: true, Generation: 3, Name: "x", UUID: "x", Zone: "x", Template: "other", Image: "d1"})

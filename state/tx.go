@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -186,6 +187,11 @@ func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 		return vm, fmt.Errorf("vm %s: %w", vm.Name, err)
 	}
 	return vm, nil
+}
+
+// SetAddr6 gives a NIC another IPv6 address, or none.
+func (t *Tx) SetAddr6(vm int64, nic int, addr netip.Addr) error {
+	return t.exec(`UPDATE nic SET addr6 = ? WHERE vm = ? AND idx = ?`, marshal(addr), vm, nic)
 }
 
 // SetKeys replaces the SSH keys a VM is made with.

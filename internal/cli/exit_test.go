@@ -44,7 +44,7 @@ func TestExitCodes(t *testing.T) {
 		{"", 2, "which command?"},
 		{"zone", 2, "which verb?"},
 		{"zoen list", 2, "did you mean: zone"},
-		{"zone lst", 2, "did you mean: list"},
+		{"zone lst", 2, "did you mean: set, list"},
 		{"zone list --nope", 2, "unknown flag: --nope"},
 		{"zone list extra", 2, "wants no argument, has 1"},
 		{"zone show", 2, "wants the name of a zone, has 0"},
