@@ -65,7 +65,7 @@ func TestZoneGetsIPv6(t *testing.T) {
 	w.ok(w.AddForward(t.Context(), forward(t, "[2001:db8:10::80]:443/tcp", "web3:443"), false, options{}))
 	_, err = w.setPrefix6(t, "none")
 	refused(t, err, ispctl.Conflict, `forward "[2001:db8:10::80]:443/tcp": vm "web3" has no IPv6 address`)
-	w.ok(w.RemoveForward(t.Context(), forward(t, "[2001:db8:10::80]:443/tcp", "web3:443").Listen, false, options{}))
+	w.ok(w.RemoveForward(t.Context(), forward(t, "[2001:db8:10::80]:443/tcp", "web3:443").Listen, 0, false, options{}))
 
 	w.ok(w.setPrefix6(t, "2001:db8:77::/64"))
 	if got := w.sixes(); !slices.Equal(got, []string{"web1 2001:db8:77::2", "web2 2001:db8:77::3", "web3 2001:db8:77::4"}) {
