@@ -18,6 +18,7 @@ type Model struct {
 	Admin        AdminNet
 	HostServices []Service      // what the host itself answers on the uplink
 	Delivers     []netip.Prefix // what the provider delivers to the uplink; none: not said
+	HostSources  []netip.Prefix // who may ask; empty: everybody
 	Addresses    []Address
 	Zones        []Zone
 	Plans        []Plan
@@ -125,6 +126,7 @@ func (m *Model) Sort() {
 		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 	})
 	slices.SortFunc(m.Delivers, netip.Prefix.Compare)
+	m.HostSources = SortHostSources(m.HostSources)
 	slices.SortFunc(m.Addresses, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
 	slices.SortFunc(m.Zones, func(a, b Zone) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Plans, func(a, b Plan) int { return strings.Compare(string(a.Name), string(b.Name)) })

@@ -14,7 +14,7 @@ import (
 // that no layer could build.
 func (m *Model) Validate() error {
 	for _, check := range []func() error{
-		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateAddresses, m.validateZones,
+		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateHostSources, m.validateAddresses, m.validateZones,
 		m.validatePlans, m.validateVMs, m.validateForwards, m.validatePolicies,
 		m.validateFlows, m.validatePromises, m.validateUsage,
 	} {

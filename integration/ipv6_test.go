@@ -122,7 +122,10 @@ func (w *world) forward6(t *testing.T, ends map[string][]end) {
 		service  string
 		want     bool
 	}{
-		{outside, web1, "tcp/22", true}, {outside, web1, "udp/22", false}, {outside, web1, "tcp/80", false}, {outside, web2, "tcp/22", false},
+		{outside, web1, "tcp/22", true},
+		{outside, web1, "udp/22", false},
+		{outside, web1, "tcp/80", false},
+		{outside, web2, "tcp/22", false},
 		{mail1, web1, "tcp/22", false}, // a zone that may not go out
 	} {
 		if got := c.from.reaches(t, c.to, c.service); got != c.want {

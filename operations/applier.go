@@ -157,8 +157,8 @@ func (a *applier) uplink() error {
 }
 
 func (a *applier) hostServices() error {
-	if a.doc.HostServices == nil {
-		return nil
+	if err := a.hostSources(); err != nil || a.doc.HostServices == nil {
+		return err
 	}
 	want := slices.Clone(*a.doc.HostServices)
 	slices.SortFunc(want, compareServices)
@@ -168,6 +168,18 @@ func (a *applier) hostServices() error {
 	}
 	a.say("~ host services %v", want)
 	return a.tx.SetHostServices(want)
+}
+
+func (a *applier) hostSources() error {
+	if a.doc.HostSources == nil {
+		return nil
+	}
+	want := ispctl.SortHostSources(*a.doc.HostSources)
+	if slices.Equal(want, a.have.HostSources) {
+		return nil
+	}
+	a.say("~ host sources %v", want)
+	return a.tx.SetHostSources(want)
 }
 
 func (a *applier) addresses() error {

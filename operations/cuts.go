@@ -87,6 +87,9 @@ func refuses(m *ispctl.Model, c Connection) string {
 	if service := (ispctl.Service{Port: listen.Port, Proto: ispctl.TCP}); !slices.Contains(m.HostServices, service) {
 		return fmt.Sprintf("%s would not be among the host services %v of uplink %s", service, m.HostServices, m.Uplink.Interface)
 	}
+	if client := c.Client.Addr(); !m.FromHostSource(client) {
+		return fmt.Sprintf("your address %s would not be among the host sources %v", client, m.HostSources)
+	}
 	return ""
 }
 

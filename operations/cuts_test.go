@@ -56,6 +56,9 @@ func TestCuts(t *testing.T) {
 		{"not by SSH", base, operations.Connection{}, func(m *ispctl.Model) { m.HostServices = nil }, ""},
 		{"nothing to do with it", base, connection(client, "203.0.113.2:22"), func(m *ispctl.Model) { m.Zones = nil }, ""},
 		{"service closed", base, connection(client, "203.0.113.2:22"), func(m *ispctl.Model) { m.HostServices = []ispctl.Service{{Port: 22, Proto: ispctl.UDP}} }, "22/tcp would not be among the host services [22/udp] of uplink up0"},
+		{"source closed", base, connection(client, "203.0.113.2:22"), func(m *ispctl.Model) {
+			m.HostSources = []netip.Prefix{netip.MustParsePrefix("192.0.2.99/32")}
+		}, "your address 198.51.100.7 would not be among the host sources [192.0.2.99/32]"},
 		{"service closed, by an external address", base, connection(client, "203.0.113.10:22"), func(m *ispctl.Model) { m.HostServices = nil }, "22/tcp would not be among the host services [] of uplink up0"},
 		{"service closed, by an address that is only the interface's", base, onUplink, func(m *ispctl.Model) { m.HostServices = nil }, "22/tcp would not be among the host services [] of uplink up0"},
 		{"service closed, by another interface", base, elsewhere, func(m *ispctl.Model) { m.HostServices = nil }, ""},

@@ -2,6 +2,8 @@ package operations
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"slices"
 
 	"ispctl"
@@ -12,6 +14,7 @@ import (
 type Declaration struct {
 	Uplink   ispctl.Uplink // without an interface: not mentioned
 	Services []ispctl.Service
+	Sources  *[]netip.Prefix // who may reach them, empty: everybody; nil: not mentioned
 	Admin    AdminSpec
 }
 
@@ -39,6 +42,14 @@ func (p *Provider) DeclareHost(ctx context.Context, d Declaration, o Options) (R
 			said = append(said, "~ host services")
 			if err := tx.SetHostServices(services); err != nil {
 				return nil, err
+			}
+		}
+		if d.Sources != nil {
+			if sources := ispctl.SortHostSources(*d.Sources); !slices.Equal(sources, m.HostSources) {
+				said = append(said, fmt.Sprintf("~ host sources %v", sources))
+				if err := tx.SetHostSources(sources); err != nil {
+					return nil, err
+				}
 			}
 		}
 		more, err := putAdmin(tx, d.Admin)

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 
@@ -15,6 +16,7 @@ type Undo struct {
 	Uplink       ispctl.Uplink
 	Admin        ispctl.AdminNet
 	HostServices []ispctl.Service
+	HostSources  []netip.Prefix
 	Addresses    []ispctl.Address
 	Zones        []ispctl.Zone
 	Forwards     []ispctl.Forward
@@ -30,7 +32,7 @@ type Undo struct {
 // a VM cannot be taken back.
 func newUndo(before, after *ispctl.Model) (Undo, error) {
 	u := Undo{
-		Uplink: before.Uplink, Admin: before.Admin, HostServices: before.HostServices, Addresses: before.Addresses,
+		Uplink: before.Uplink, Admin: before.Admin, HostServices: before.HostServices, HostSources: before.HostSources, Addresses: before.Addresses,
 		Zones: before.Zones, Forwards: before.Forwards, Policies: before.Policies,
 	}
 	for _, was := range before.Plans {
@@ -64,6 +66,7 @@ func newUndo(before, after *ispctl.Model) (Undo, error) {
 // VM that was destroyed meanwhile stays away.
 func (u Undo) over(m *ispctl.Model) *ispctl.Model {
 	r := *m
+	r.HostSources = u.HostSources
 	r.Uplink, r.Admin, r.HostServices, r.Addresses, r.Zones, r.Policies = u.Uplink, u.Admin, u.HostServices, u.Addresses, u.Zones, u.Policies
 
 	r.Plans = slices.DeleteFunc(slices.Clone(m.Plans), func(p ispctl.Plan) bool {

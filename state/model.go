@@ -36,6 +36,12 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.HostServices = append(m.HostServices, one)
 			return err
 		}},
+		{`SELECT prefix FROM host_source`, func(row scanner) error {
+			var one netip.Prefix
+			err := row.Scan(text{&one})
+			m.HostSources = append(m.HostSources, one)
+			return err
+		}},
 		{`SELECT prefix FROM admin_net`, func(row scanner) error { return row.Scan(text{&m.Admin.Prefix}) }},
 		{`SELECT name FROM admin_link ORDER BY name`, func(row scanner) error {
 			var one string

@@ -46,9 +46,9 @@ func (t *Tx) dropWalls(have, _ *ispctl.Model) error {
 
 func (t *Tx) rewindUplink(_, m *ispctl.Model) error {
 	if !m.Uplink.Configured() {
-		return errors.Join(t.exec(`DELETE FROM uplink`), t.PutAdmin(m.Admin), t.SetDelivered(m.Delivers), t.SetHostServices(m.HostServices))
+		return errors.Join(t.exec(`DELETE FROM uplink`), t.PutAdmin(m.Admin), t.SetDelivered(m.Delivers), t.SetHostServices(m.HostServices), t.SetHostSources(m.HostSources))
 	}
-	return errors.Join(t.PutUplink(m.Uplink), t.PutAdmin(m.Admin), t.SetDelivered(m.Delivers), t.SetHostServices(m.HostServices))
+	return errors.Join(t.PutUplink(m.Uplink), t.PutAdmin(m.Admin), t.SetDelivered(m.Delivers), t.SetHostServices(m.HostServices), t.SetHostSources(m.HostSources))
 }
 
 func (t *Tx) rewindZones(have, m *ispctl.Model) error {

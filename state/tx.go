@@ -97,6 +97,15 @@ func (t *Tx) SetHostServices(services []ispctl.Service) error {
 	return err
 }
 
+// SetHostSources replaces who may reach what the host answers on the uplink.
+func (t *Tx) SetHostSources(sources []netip.Prefix) error {
+	err := t.exec(`DELETE FROM host_source`)
+	for _, p := range sources {
+		err = errors.Join(err, t.exec(`INSERT INTO host_source (prefix) VALUES (?) ON CONFLICT DO NOTHING`, marshal(p)))
+	}
+	return err
+}
+
 // PutAdmin declares the admin network.
 func (t *Tx) PutAdmin(a ispctl.AdminNet) error {
 	err := errors.Join(t.exec(`DELETE FROM admin_net`), t.exec(`DELETE FROM admin_link`), t.exec(`DELETE FROM admin_service`))

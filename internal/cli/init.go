@@ -22,7 +22,7 @@ func (a *app) initCmd() *cobra.Command {
 	var inst ispctl.Installation
 	var hypervisor, address, gateway, address6, gateway6, kind string
 	var uplink ispctl.Uplink
-	var services []string
+	var services, sources []string
 	var admin adminFlags
 	var o operations.Options
 	c := &cobra.Command{
@@ -53,6 +53,11 @@ func (a *app) initCmd() *cobra.Command {
 				return err
 			}
 			d := operations.Declaration{Uplink: uplink, Services: listed}
+			if c.Flags().Changed(hostSource) {
+				if d.Sources, err = parseSources(sources); err != nil {
+					return err
+				}
+			}
 			if d.Admin, err = admin.spec(c); err != nil {
 				return err
 			}
@@ -77,9 +82,29 @@ func (a *app) initCmd() *cobra.Command {
 	f.StringVar(&gateway6, "gateway6", "", "the provider's IPv6 router; without it, it is learnt by router advertisements")
 	f.StringSliceVar(&services, "host-service", []string{"22/tcp"}, "what the host itself answers on the uplink, as 22/tcp; may be given again")
 	admin.register(c)
+	f.StringSliceVar(&sources, hostSource, nil, "who may reach them, as 192.0.2.0/24, or any; may be given again; without it, as before, and everybody at first")
 	wallFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("hypervisor", cobra.FixedCompletions([]string{"embed", "system", "test:///default"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// hostSource is a flag of init.
+const hostSource = "host-source"
+
+// parseSources reads who may reach the host; none is everybody.
+func parseSources(words []string) (*[]netip.Prefix, error) {
+	sources := []netip.Prefix{}
+	if len(words) == 1 && words[0] == "any" {
+		return &sources, nil
+	}
+	for _, s := range words {
+		p, err := ispctl.ParseHostSource(s)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, p)
+	}
+	return &sources, nil
 }
 
 // parseUplink reads the uplink's flags.

@@ -55,7 +55,7 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: bogons6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		{Name: insiders6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		zoneServiceSet(), zoneServiceSet6(),
-	}, slices.Concat(wholeSets(), policySets(), limitSets())...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
+	}, slices.Concat(wholeSets(), policySets(), limitSets(), hostSourceSets())...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
 	addPolicies(t, m)
 	addWhole(t, m)
 	addBogons(t, m)
@@ -78,6 +78,7 @@ func walls(m *ispctl.Model) nft.Table {
 	for _, link := range m.UplinkLinks() {
 		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(link))})
 	}
+	addHostSources(t, m)
 	for _, s := range m.HostServices {
 		t.Add(services, nft.Elem{Key: nft.Join(nft.Proto(s.Proto), nft.Service(s.Port))})
 	}
@@ -124,8 +125,7 @@ func chains(ours string) []nft.Chain {
 				nft.NewRule("from elsewhere: not for us to judge", nft.NotIIF(ours), nft.IIFNotIn(uplinks), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 				nft.NewRule("answers to what the host asked", nft.InState(nft.Established, nft.Related), nft.Accept()),
-			}, guestLimitRules(), []nft.Rule{
-				nft.NewRule("host service", nft.IIFIn(uplinks), nft.ServiceIn(services), nft.Accept()),
+			}, guestLimitRules(), []nft.Rule{}, hostServiceRules(), []nft.Rule{
 				nft.NewRule("ping", nft.IIFIn(uplinks), nft.ICMP("echo-request", 8), nft.Accept()),
 				nft.NewRule("IPv6 does not work without ICMPv6", nft.IIFIn(uplinks), nft.L4Proto("ipv6-icmp", 58), nft.Accept()),
 				// The answer to its question to a group is no established

@@ -30,6 +30,7 @@ type Document struct {
 	Uplink       *ispctl.Uplink
 	UplinkAt     At
 	HostServices *[]ispctl.Service
+	HostSources  *[]netip.Prefix // empty: everybody
 	Admin        *Admin
 	Addresses    []Address
 	Zones        []Zone

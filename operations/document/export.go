@@ -41,6 +41,7 @@ type (
 	}
 	outHost struct {
 		Services []string `yaml:"services"`
+		Sources  []string `yaml:"sources,omitempty"`
 	}
 	outAdmin struct {
 		Prefix   string   `yaml:"prefix"`
@@ -125,6 +126,9 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	}
 	for _, s := range m.HostServices {
 		out.Host.Services = append(out.Host.Services, s.String())
+	}
+	for _, p := range m.HostSources {
+		out.Host.Sources = append(out.Host.Sources, p.String())
 	}
 	if m.Admin.Configured() {
 		out.Admin = &outAdmin{Prefix: m.Admin.Prefix.String(), Links: m.Admin.Links}

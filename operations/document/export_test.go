@@ -56,6 +56,9 @@ func asModel(d *document.Document) *ispctl.Model {
 	if d.HostServices != nil && len(*d.HostServices) > 0 {
 		m.HostServices = *d.HostServices
 	}
+	if d.HostSources != nil {
+		m.HostSources = *d.HostSources
+	}
 	if a := d.Admin; a != nil {
 		m.Admin.Prefix = *a.Prefix
 		if a.Links != nil {
@@ -121,6 +124,9 @@ func drawModel(t *rapid.T) *ispctl.Model {
 	proto := rapid.SampledFrom([]ispctl.Protocol{ispctl.TCP, ispctl.UDP})
 	for range rapid.IntRange(0, 3).Draw(t, "services") {
 		m.HostServices = append(m.HostServices, ispctl.Service{Port: port.Draw(t, "port"), Proto: proto.Draw(t, "proto")})
+	}
+	if rapid.Bool().Draw(t, "sources") {
+		m.HostSources = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 	}
 	if rapid.Bool().Draw(t, "admin") {
 		m.Admin.Prefix = netip.MustParsePrefix("10.255.0.0/16")

@@ -33,7 +33,7 @@ func Parse(file string, data []byte) (*Document, error) {
 			}
 		},
 		"uplink": func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n), at(n) },
-		"host":   func(n *yaml.Node) { doc.HostServices = p.host(n) },
+		"host":   func(n *yaml.Node) { doc.HostServices, doc.HostSources = p.host(n) },
 		"admin":  func(n *yaml.Node) { doc.Admin = p.admin(n) },
 		"addresses": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Addresses = append(doc.Addresses, p.address(n)) })
@@ -97,12 +97,15 @@ func (p *parser) address(n *yaml.Node) Address {
 	return a
 }
 
-func (p *parser) host(n *yaml.Node) *[]ispctl.Service {
-	var services *[]ispctl.Service
+func (p *parser) host(n *yaml.Node) (services *[]ispctl.Service, sources *[]netip.Prefix) {
 	p.mapping(n, fields{
 		"services": func(n *yaml.Node) { services = p.services(n) },
+		"sources": func(n *yaml.Node) {
+			sources = &[]netip.Prefix{}
+			p.each(n, func(n *yaml.Node) { *sources = append(*sources, scalar(p, n, ispctl.ParseHostSource)) })
+		},
 	}, "services")
-	return services
+	return services, sources
 }
 
 func (p *parser) services(n *yaml.Node) *[]ispctl.Service {
