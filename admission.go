@@ -3,13 +3,14 @@ package ispctl
 import "fmt"
 
 // LimitsOf are the limits of a VM as they come to be: its plan's, with its own
-// in their place.
+// in their place, under what its quota has come to.
 func (m *Model) LimitsOf(vm VM) Limits {
-	plan, err := m.Plan(string(vm.Plan))
-	if err != nil {
-		return vm.Limits
+	limits := vm.Limits
+	if plan, err := m.Plan(string(vm.Plan)); err == nil {
+		limits = limits.Over(plan.Limits)
 	}
-	return vm.Limits.Over(plan.Limits)
+	t, _ := m.ThrottleOf(vm.Name)
+	return limits.Under(t)
 }
 
 // Promised is the sum of the guarantees of all guests, in each direction, and

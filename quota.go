@@ -137,6 +137,21 @@ func (m *Model) ThrottleOf(vm Name) (Throttle, bool) {
 	return m.Throttles[i], true
 }
 
+// Under are the limits of a VM that is throttled, if t throttles: no more than
+// the rate from and to the Internet, and no guarantee beyond it.
+func (l Limits) Under(t Throttle) Limits {
+	if t.Action != ActionThrottle {
+		return l
+	}
+	for _, ceiling := range []*Rate{&l.Down, &l.Up} {
+		if *ceiling <= 0 || *ceiling > t.Rate {
+			*ceiling = t.Rate
+		}
+	}
+	l.Guarantee = min(l.Guarantee, t.Rate)
+	return l
+}
+
 // validateUsage checks quotas, tariffs and what is metered by.
 func (m *Model) validateUsage() error {
 	if err := m.Metering.Validate(); err != nil {

@@ -57,6 +57,10 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 				local = append(local, z.Prefix6)
 			}
 		}
+		throttles := map[ispctl.Name]ispctl.Throttle{}
+		for _, t := range m.Throttles {
+			throttles[t.VM] = t
+		}
 		plans := map[ispctl.Name]ispctl.Limits{}
 		for _, p := range m.Plans {
 			plans[p.Name] = p.Limits
@@ -66,7 +70,7 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 			flows[f.VM] = append(flows[f.VM], f)
 		}
 		for _, vm := range m.Guests() {
-			limits := vm.Limits.Over(plans[vm.Plan])
+			limits := vm.Limits.Over(plans[vm.Plan]).Under(throttles[vm.Name])
 			for _, nic := range vm.NICs {
 				p := Port{
 					Tap: nic.Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index), Shaper: m.Installation.Shaper(nic.Tap),

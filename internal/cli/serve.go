@@ -68,6 +68,7 @@ func (a *app) tasks(inst ispctl.Installation, say *log.Logger) []resident.Task {
 		resident.Watchdog(),
 		{Name: "start", Run: func(ctx context.Context) error { return a.child(ctx, say, "converge") }},
 		{Name: "watch", Run: a.watch(inst, say)},
+		{Name: "usage", Run: a.meterTask(inst, say)},
 	}
 }
 

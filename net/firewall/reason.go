@@ -26,6 +26,7 @@ var reasons = []Reason{
 	badIPv6:    "ipv6",        // any other IPv6: from a NIC without it, hidden behind headers, ...
 	badType:    "ethertype",   // any other Ethernet type, 802.3 lengths included
 	offLeg:     "leg",         // on an admin leg, to another than its gateway
+	overQuota:  "quota",       // the guest's quota is used up, and it is blocked
 }
 
 // The numbers. None is not one: an unmarked packet is marked 0.
@@ -47,6 +48,7 @@ const (
 	badIPv6
 	badType
 	offLeg
+	overQuota
 )
 
 // Marks of condemned frames. The upper three bytes are ours alone; no packet

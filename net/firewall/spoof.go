@@ -12,6 +12,7 @@ import (
 // or four, and no rule.
 const (
 	taps       = "taps"       // the ends of guests' NICs
+	blocked    = "blocked"    // those of guests whose quota is used up, admin legs apart
 	macs       = "macs"       // (tap . MAC)
 	addresses4 = "addresses4" // (tap . MAC . address)
 	addresses6 = "addresses6" // the same for IPv6, link-local addresses included
@@ -33,6 +34,7 @@ const (
 	judgePriority = -500
 	countPriority = -499
 	closePriority = -498
+	blockPriority = 400
 )
 
 // spoofing is the table that judges what enters by a tap.
@@ -41,6 +43,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 	ours := m.Installation.LinkPattern()
 	t := nft.NewTable(nft.Bridge, m.Installation.Table(Layer), append([]nft.Set{
 		{Name: taps, Key: []nft.Type{tap}},
+		{Name: blocked, Key: []nft.Type{tap}},
 		{Name: macs, Key: []nft.Type{tap, nft.TypeEther}},
 		{Name: addresses4, Key: []nft.Type{tap, nft.TypeEther, nft.TypeIPv4}},
 		{Name: addresses6, Key: []nft.Type{tap, nft.TypeEther, nft.TypeIPv6}},
@@ -56,6 +59,11 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 		{
 			Name: "judge", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: judgePriority},
 			Rules: judge(ours),
+		},
+		{
+			// Before it is counted as handed over.
+			Name: "to-blocked", Hook: &nft.Hook{Type: "filter", Hook: "postrouting", Priority: blockPriority},
+			Rules: []nft.Rule{rule("its quota is used up", nft.OIF(ours), nft.In(blocked, nft.OutLink), nft.Drop())},
 		},
 		{
 			Name: "close", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: closePriority},
@@ -99,6 +107,17 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 	for _, a := range m.Addresses {
 		if a.Mode == ispctl.RoutedIn {
 			routed[a.VM] = append(routed[a.VM], a.Addr)
+		}
+	}
+	for _, throttled := range m.Throttles {
+		vm, err := m.VM(string(throttled.VM))
+		if err != nil || throttled.Action != ispctl.ActionBlock {
+			continue
+		}
+		for _, nic := range vm.NICs {
+			if nic.Role != ispctl.AdminNIC {
+				t.Add(blocked, element(nft.Ifname(nic.Tap)))
+			}
 		}
 	}
 	for _, vm := range m.Guests() {
