@@ -2,6 +2,7 @@ package ispctl
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"slices"
@@ -156,4 +157,13 @@ func (m *Model) UplinkLinks() []string {
 		links = append(links, m.Installation.VMACLink(a.Addr))
 	}
 	return links
+}
+
+// WayMark marks what is to leave by the link of an IPv4 address with a MAC of
+// its own, and numbers the routing table that says so: it is the address
+// itself. So no number is to be kept, and none is had twice; an external
+// address is never as small as the numbers of tables that have names.
+func WayMark(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
 }

@@ -1,6 +1,7 @@
 package convergetest
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -19,6 +20,15 @@ func owned(guests, changed *ispctl.Model) (one, other *ispctl.Model) {
 	b.Addresses = append(slices.Clone(b.Addresses), own("203.0.113.20", ispctl.OneToOne, "web1"), own("203.0.113.22", ispctl.RoutedIn, "web3"))
 	b.Forwards = append(slices.Clone(b.Forwards), ispctl.Forward{Listen: listen("203.0.113.11:5000/udp"), Last: 5050, VM: "web1", Port: 5000})
 	b.Policies = append(slices.Clone(b.Policies), policy("internet", "lab", "any", false))
+
+	// Of the kind vmac: one with a MAC for a zone, one for a VM, one on a NIC.
+	b.Uplink.Kind = ispctl.VMAC
+	for i := range b.Addresses {
+		switch b.Addresses[i].Addr.String() {
+		case "203.0.113.12", "203.0.113.20", "203.0.113.22":
+			b.Addresses[i].MAC = fmt.Sprintf("00:50:56:00:00:%02x", b.Addresses[i].Addr.As4()[3])
+		}
+	}
 	return &a, &b
 }
 

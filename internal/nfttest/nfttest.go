@@ -214,6 +214,19 @@ func all(string) bool { return true }
 // by netlink it is given the types, see [nft.TypeNDTarget].
 const byExample, byType = "typeof iifname . ether saddr . @th,64,128", "type ifname . ether_addr . ipv6_addr"
 
+// marks are the values of maps to packet marks. Without the byte order of a
+// map's values, which the library cannot give it, nft shows those that came by
+// netlink backwards; that they are right, only packets can show.
+var marks = regexp.MustCompile(`: 0x([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})\b`)
+
+// eitherWay writes a mark in the same way from either end.
+func eitherWay(mark string) string {
+	b := marks.FindStringSubmatch(mark)[1:]
+	there := strings.Join(b, "")
+	slices.Reverse(b)
+	return ": mark " + min(there, strings.Join(b, ""))
+}
+
 // counts are what changes between two looks at the same rule.
 var counts = regexp.MustCompile(`packets \d+ bytes \d+`)
 
@@ -225,6 +238,7 @@ func ruleset(t testing.TB, pass func(table string) bool) string {
 		f := strings.Fields(line) // table FAMILY NAME
 		if pass(f[2]) {
 			list := counts.ReplaceAllString(testkit.Sh(t, "nft", "list", "table", f[1], f[2]), "counted")
+			list = marks.ReplaceAllStringFunc(list, eitherWay)
 			b.WriteString(strings.ReplaceAll(list, byExample, byType))
 		}
 	}

@@ -21,6 +21,8 @@ func (k *Kernel) add(l Link) error {
 		return k.addBridge(l)
 	case Tap:
 		return k.addTap(l)
+	case VMAC:
+		return k.addVMAC(l)
 	}
 	return fmt.Errorf("no such kind of link: %q", l.Kind)
 }
@@ -33,6 +35,29 @@ func (k *Kernel) addBridge(l Link) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr, attrs.Group = l.Name, mac, k.group
 	if err := except(k.nl.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}), unix.EEXIST); err != nil {
+		return err
+	}
+	link, err := k.own(l.Name)
+	if err != nil {
+		return err
+	}
+	return k.nl.LinkSetAlias(link, l.Alias)
+}
+
+// addVMAC makes a link that takes what comes for its MAC out of the stream of
+// the uplink, and leaves the uplink itself as it is.
+func (k *Kernel) addVMAC(l Link) error {
+	parent, err := k.nl.LinkByName(l.Parent)
+	if err != nil {
+		return fmt.Errorf("uplink %s: %w", l.Parent, err)
+	}
+	mac, err := net.ParseMAC(l.MAC)
+	if err != nil {
+		return err
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.HardwareAddr, attrs.Group, attrs.ParentIndex = l.Name, mac, k.group, parent.Attrs().Index
+	if err := except(k.nl.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}), unix.EEXIST); err != nil {
 		return err
 	}
 	link, err := k.own(l.Name)

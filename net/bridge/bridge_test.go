@@ -31,11 +31,15 @@ func TestLawsOnKernel(t *testing.T) {
 	testkit.Sh(t, "ip", "address", "add", "192.0.2.1/24", "dev", "isp-other")
 	testkit.Sh(t, "ip", "tuntap", "add", "dev", "isp-9-9", "mode", "tap")
 	testkit.Sh(t, "ip", "link", "set", "isp-9-9", "master", "isp-other")
+	testkit.Sh(t, "ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	testkit.Sh(t, "ip", "link", "set", "up1", "up")
+	testkit.Sh(t, "ip", "link", "set", "up0", "up")
 	convergetest.Laws(t, convergetest.Suite[bridge.State, bridge.Change]{
 		Models: models(), Desired: bridge.Desired, Diff: bridge.Diff, Target: open(t),
 		Foreign: func() string {
 			return testkit.Sh(t, "ip", "-o", "address", "show", "dev", "isp-other") +
 				testkit.Sh(t, "ip", "-d", "-o", "link", "show", "dev", "isp-9-9") +
+				testkit.Sh(t, "ip", "-o", "link", "show", "dev", "up1") +
 				testkit.Sh(t, "ip", "-o", "address", "show", "dev", "lo")
 		},
 	})

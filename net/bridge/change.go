@@ -52,6 +52,9 @@ func (c Change) String() string {
 		if c.Link.Kind == Tap {
 			return fmt.Sprintf("ip tuntap add dev %s mode tap vnet_hdr", dev)
 		}
+		if c.Link.Kind == VMAC {
+			return fmt.Sprintf("ip link add name %s link %s address %s type macvlan mode private", dev, c.Link.Parent, c.Link.MAC)
+		}
 		return fmt.Sprintf("ip link add name %s address %s type bridge", dev, c.Link.MAC)
 	case SetMAC:
 		return fmt.Sprintf("ip link set dev %s address %s", dev, c.Link.MAC)

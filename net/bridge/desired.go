@@ -22,6 +22,7 @@ type Kind string
 const (
 	Bridge Kind = "bridge"
 	Tap    Kind = "tap"
+	VMAC   Kind = "macvlan" // on the uplink, with a MAC that the provider issued
 )
 
 // Link is what we manage of a link; the rest of its attributes is the
@@ -32,6 +33,7 @@ type Link struct {
 	Alias     string         // for people: "zone dmz", "vm web1 nic 0"
 	MAC       string         // of a bridge; a tap's is the kernel's choice
 	Master    string         // the bridge a tap is a port of
+	Parent    string         // of a VMAC: the link it is on; its MTU is that link's
 	Wire      bool           // its master is the uplink's bridge, which is the operator's
 	Isolated  bool           // a tap that other isolated ports of its bridge cannot reach
 	MTU       int            // in bytes
@@ -66,6 +68,13 @@ func Desired(m *ispctl.Model) (State, error) {
 				Name: leg, Kind: Bridge, Alias: legAlias + "zone " + string(z.Name), MAC: ispctl.BridgeMAC(leg), MTU: ispctl.DefaultMTU,
 				Addresses: []netip.Prefix{netip.PrefixFrom(z.LegGateway(), z.Leg.Bits())}, Hardened: true, Up: true,
 			}
+		}
+	}
+	for _, a := range m.VMACs() {
+		name := m.Installation.VMACLink(a.Addr)
+		s[name] = Link{
+			Name: name, Kind: VMAC, Alias: "address " + a.Addr.String(), MAC: a.MAC, Parent: m.Uplink.Interface,
+			Addresses: []netip.Prefix{netip.PrefixFrom(a.Addr, a.Addr.BitLen())}, Hardened: true, Up: true,
 		}
 	}
 	for _, vm := range m.Guests() {

@@ -10,14 +10,14 @@ import (
 // ports, each link up last, and what is left over at the end, taps first.
 func Diff(want, have State) []Change {
 	var changes []Change
-	for _, kind := range []Kind{Bridge, Tap} {
+	for _, kind := range []Kind{Bridge, VMAC, Tap} {
 		for _, name := range sortedNames(want) {
 			if w := want[name]; w.Kind == kind {
 				changes = append(changes, mend(w, have)...)
 			}
 		}
 	}
-	for _, kind := range []Kind{Tap, Bridge} {
+	for _, kind := range []Kind{Tap, VMAC, Bridge} {
 		for _, name := range sortedNames(have) {
 			if _, wanted := want[name]; !wanted && have[name].Kind == kind {
 				changes = append(changes, Change{Act: Remove, Link: have[name]})
@@ -27,18 +27,27 @@ func Diff(want, have State) []Change {
 	return changes
 }
 
+// fresh is a link as it is made.
+func fresh(w Link) Link {
+	l := Link{Name: w.Name, Kind: w.Kind, Alias: w.Alias, MAC: w.MAC, Parent: w.Parent, MTU: ispctl.DefaultMTU}
+	if w.Kind == VMAC {
+		l.MTU = 0
+	}
+	return l
+}
+
 // mend brings one link to what is wanted.
 func mend(w Link, have State) []Change {
 	var changes []Change
 	do := func(a Act) { changes = append(changes, Change{Act: a, Link: w}) }
 	h, there := have[w.Name]
-	if there && h.Kind != w.Kind {
+	if there && (h.Kind != w.Kind || h.Parent != w.Parent) {
 		changes = append(changes, Change{Act: Replace, Link: h})
 		there = false
 	}
 	if !there {
 		do(Add)
-		h = Link{Name: w.Name, Kind: w.Kind, Alias: w.Alias, MAC: w.MAC, MTU: ispctl.DefaultMTU}
+		h = fresh(w)
 	}
 	if w.MAC != h.MAC {
 		do(SetMAC)

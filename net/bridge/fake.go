@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"ispctl"
 	"ispctl/converge"
 )
 
@@ -77,7 +76,7 @@ func (f *Fake) apply(c Change) error {
 		return nil
 	case c.Act == Add:
 		if !there {
-			f.Links[name] = Link{Name: name, Kind: c.Link.Kind, Alias: c.Link.Alias, MAC: c.Link.MAC, MTU: ispctl.DefaultMTU}
+			f.Links[name] = fresh(c.Link)
 		}
 		return nil
 	case !there:

@@ -26,6 +26,8 @@ func hardening(kind Kind, six bool) []sysctl {
 	switch {
 	case kind == Tap:
 		return tapHardening
+	case kind == VMAC:
+		return vmacHardening
 	case six:
 		return bridgeHardening6
 	}
@@ -54,6 +56,15 @@ var (
 		{"ipv6", "forwarding", 0, 1},
 		{"ipv6", "disable_ipv6", 26, 0},
 	})
+	vmacHardening = []sysctl{
+		{"ipv4", "arp_ignore", 18, 1},         // answer for the one address that has this MAC,
+		{"ipv4", "arp_announce", 17, 2},       // and ask as nobody else
+		{"ipv4", "rp_filter", 7, 2},           // answers to most sources leave by the uplink itself
+		{"ipv4", "accept_redirects", 3, 0},    // the way out is the model's to say
+		{"ipv4", "send_redirects", 5, 0},      // and nobody else's
+		{"ipv4", "accept_source_route", 8, 0}, // nor a packet's
+		{"ipv6", "disable_ipv6", 26, 1},       // no link-local address that the provider has not issued
+	}
 	tapHardening = []sysctl{
 		{"ipv6", "disable_ipv6", 26, 1}, // the host says nothing of its own on a guest's wire
 	}

@@ -50,6 +50,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	names := make(map[int]string, len(messages))
 	masters := map[string]int{}
 	theirs := map[int]bool{}
+	parents := map[string]int{}
 	s := State{}
 	for _, message := range messages {
 		l, err := netlink.LinkDeserialize(nil, message)
@@ -64,8 +65,11 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		}
 		d := readDetails(message)
 		link := Link{Name: a.Name, Kind: kindOf(l), Alias: a.Alias, Isolated: d.isolated, MTU: a.MTU, Up: a.Flags&net.FlagUp != 0}
-		if link.Kind == Bridge {
+		if link.Kind == Bridge || link.Kind == VMAC {
 			link.MAC = a.HardwareAddr.String()
+		}
+		if link.Kind == VMAC {
+			link.MTU, parents[link.Name] = 0, a.ParentIndex
 		}
 		link.IPv6 = speaksIPv6(d.settings)
 		link.Hardened = hardened(link.Kind, d.settings)
@@ -77,6 +81,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	for name, index := range masters {
 		link := s[name]
 		link.Master, link.Wire = names[index], theirs[index]
+		link.Parent = names[parents[name]]
 		s[name] = link
 	}
 	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_ALL) })

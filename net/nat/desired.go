@@ -38,7 +38,7 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 	if !m.Uplink.Configured() && !slices.ContainsFunc(m.Zones, func(z ispctl.Zone) bool { return z.Leg.IsValid() }) {
 		return nft.NewState(), nil
 	}
-	t := nft.NewTable(nft.IP, m.Installation.Table(Layer), []nft.Set{
+	t := nft.NewTable(nft.IP, m.Installation.Table(Layer), append(markSets(), []nft.Set{
 		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: sources, Key: []nft.Type{nft.TypeIPv4}, Value: []nft.Type{nft.TypeIPv4}, Interval: true},
 		{
@@ -55,7 +55,7 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 		{Name: gateways, Key: []nft.Type{nft.TypeIPv4}, Value: []nft.Type{nft.TypeIPv4}, Interval: true},
 		{Name: legs, Key: []nft.Type{nft.TypeIfname}},
 		{Name: legGates, Key: []nft.Type{nft.TypeIPv4}, Value: []nft.Type{nft.TypeIPv4}, Interval: true},
-	}, chains(m.Installation.LinkPattern()))
+	}...), chains(m.Installation.LinkPattern()))
 	for _, link := range m.UplinkLinks() {
 		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(link))})
 	}
@@ -71,6 +71,9 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 		return nil, err
 	}
 	if err := addVMs(t, m); err != nil {
+		return nil, err
+	}
+	if err := addMarks(t, m); err != nil {
 		return nil, err
 	}
 	return nft.NewState(t), nil
@@ -147,6 +150,7 @@ func insideOf(m *ispctl.Model, name ispctl.Name) (netip.Addr, error) {
 // chains are the rules; ours matches the name of every link of ours.
 func chains(ours string) []nft.Chain {
 	return []nft.Chain{
+		markChain(ours),
 		{
 			Name: "prerouting", Hook: &nft.Hook{Type: "nat", Hook: "prerouting", Priority: dstnat},
 			Rules: []nft.Rule{

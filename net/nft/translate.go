@@ -43,10 +43,15 @@ func MarkBy(set string, o Operand) Stmt {
 	}}
 }
 
-// Answer matches packets against the direction of their connection's first.
-func Answer() Stmt {
-	return Stmt{"ct direction reply", []expr.Any{
+// Onward matches packets in the direction of their connection's first.
+func Onward() Stmt { return direction("original", 0) }
+
+// Back matches those against it.
+func Back() Stmt { return direction("reply", 1) }
+
+func direction(name string, number byte) Stmt {
+	return Stmt{"ct direction " + name, []expr.Any{
 		&expr.Ct{Key: expr.CtKeyDIRECTION, Register: reg1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{1}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{number}},
 	}}
 }

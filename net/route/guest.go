@@ -2,7 +2,6 @@ package route
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -33,20 +32,12 @@ type Way struct {
 	Gateway netip.Addr
 }
 
-// Table is the number of an address's table, and the mark of its traffic: the
-// address itself. So no number is to be kept, and none is had twice. An
-// external address is never as small as the tables that have names.
-func Table(a netip.Addr) uint32 {
-	b := a.As4()
-	return binary.BigEndian.Uint32(b[:])
-}
-
 func (w Way) text(remove bool) string {
 	verb := "append"
 	if remove {
 		verb = "delete"
 	}
-	return fmt.Sprintf("ip route %s default via %s dev %s onlink table %d proto %d", verb, w.Gateway, w.Link, Table(w.Addr), Protocol)
+	return fmt.Sprintf("ip route %s default via %s dev %s onlink table %d proto %d", verb, w.Gateway, w.Link, ispctl.WayMark(w.Addr), Protocol)
 }
 
 // Rule sends traffic to a table: what bears a mark, which is what guests send,
@@ -107,8 +98,8 @@ func addGuests(s State, m *ispctl.Model) error {
 func addWays(s State, m *ispctl.Model) {
 	for _, a := range m.VMACs() {
 		s.Ways[Way{a.Addr, m.Installation.VMACLink(a.Addr), m.Uplink.Gateway}] = true
-		s.Rules[Rule{Table: Table(a.Addr)}] = true
-		s.Rules[Rule{From: a.Addr, Table: Table(a.Addr)}] = true
+		s.Rules[Rule{Table: ispctl.WayMark(a.Addr)}] = true
+		s.Rules[Rule{From: a.Addr, Table: ispctl.WayMark(a.Addr)}] = true
 	}
 }
 

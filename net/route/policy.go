@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"ispctl"
 )
 
 // readRoutes sorts the routes that bear our protocol by what they are for.
@@ -86,7 +88,7 @@ func (k *Kernel) applyGuest(g Guest, remove bool) error {
 func (k *Kernel) applyWay(w Way, remove bool) error {
 	return k.applyOn(w.Link, &netlink.Route{
 		Dst: ipNet(netip.PrefixFrom(netip.IPv4Unspecified(), 0)), Gw: w.Gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK),
-		Protocol: Protocol, Table: int(Table(w.Addr)),
+		Protocol: Protocol, Table: int(ispctl.WayMark(w.Addr)),
 	}, remove)
 }
 

@@ -36,6 +36,10 @@ func TestLawsOnKernel(t *testing.T) {
 		testkit.Sh(t, "ip", "link", "add", link, "type", "bridge")
 		testkit.Sh(t, "ip", "link", "set", link, "up")
 	}
+	for _, link := range []string{"isp-0xcb00710c", "isp-0xcb007114", "isp-0xcb007116"} {
+		testkit.Sh(t, "ip", "link", "add", link, "link", "up0", "type", "macvlan")
+		testkit.Sh(t, "ip", "link", "set", link, "up")
+	}
 	testkit.Sh(t, "ip", "rule", "add", "from", "198.51.100.8", "lookup", "main", "priority", "7300")
 	testkit.Sh(t, "ip", "route", "add", "local", "198.51.100.7", "dev", "lo", "proto", "static", "table", "local")
 	convergetest.Laws(t, convergetest.Suite[route.State, route.Change]{
