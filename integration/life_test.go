@@ -32,6 +32,13 @@ func TestLife(t *testing.T) {
 	}
 	sectors := func() string { return inside("cat /sys/block/vda/size") }
 	before := w.vm("web1")
+	shaped := func(when string) {
+		t.Helper()
+		if out := w.in(w.provider, "tc", "qdisc", "show", "dev", "isp-1-1"); !strings.Contains(out, "htb") {
+			t.Errorf("%s its admin NIC is not shaped: %s", when, out)
+		}
+	}
+	shaped("made") // though libvirt puts a root of its own on every tap
 
 	inside("echo mine > /root/file; sync")
 	w.ok("vm", "pause", "web1")
@@ -67,6 +74,7 @@ func TestLife(t *testing.T) {
 	if out := inside("cat /root/file 2>/dev/null || echo gone; hostname; cat /sys/block/vda/size"); out != "gone\nweb1\n"+fmt.Sprint(512<<20/512) {
 		t.Errorf("after it was made anew: %s", out)
 	}
+	shaped("made anew")
 	if after := w.vm("web1"); after.MAC != before.MAC || after.UUID != before.UUID || after.Addresses[0] != before.Addresses[0] {
 		t.Errorf("before %+v\nafter %+v", before, after)
 	}

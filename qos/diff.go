@@ -100,3 +100,15 @@ func (c Class) sameShape(o Class) bool {
 	o.Leaf, o.Limit = c.Leaf, c.Limit
 	return c == o
 }
+
+// Rerooted is what it takes to bring back the trees to the guest on those taps
+// when something has put another root in their place and left the rest.
+func Rerooted(want State, taps []string) []Change {
+	var changes []Change
+	for _, tap := range taps {
+		if w, shaped := want.Ports[tap]; shaped {
+			changes = append(changes, mendTree(w, w.Tap, w.ToGuest, Tree{})...)
+		}
+	}
+	return changes
+}

@@ -193,7 +193,11 @@ func (a *applying) addRoot(c Change, dev uint32) {
 	case err != nil:
 		a.fail(c, err)
 	case root.kind == "":
-		a.queue(c, 0, addRoot(dev, c.Class.Minor))
+		a.queue(c, 0, addRoot(dev, c.Class.Minor, unix.NLM_F_EXCL))
+	case root.kind == "noqueue":
+		// libvirt's, who puts it on every tap that it starts a guest with, in
+		// the place of whatever is there. It queues nothing, so nothing is lost.
+		a.queue(c, 0, addRoot(dev, c.Class.Minor, unix.NLM_F_REPLACE))
 	case !root.ours():
 		a.fail(c, fmt.Errorf("%s has a root qdisc that is not ours: %s %x: (tc qdisc del dev %s root)", c.Device, root.kind, root.handle>>16, c.Device))
 	}

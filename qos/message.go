@@ -69,13 +69,14 @@ const (
 	replace = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 )
 
-func addRoot(index uint32, rest uint16) message {
+// addRoot makes the root; flags are those for one that is there already.
+func addRoot(index uint32, rest, flags uint16) message {
 	var glob []byte // struct tc_htb_glob: version, r2q, default
 	for _, n := range []uint32{3, 10, uint32(rest), 0, 0} {
 		glob = append(glob, number(n)...)
 	}
 	options := attr(attr(nil, htbInit, glob), htbDirect, number(directPackets))
-	return message{unix.RTM_NEWQDISC, create | unix.NLM_F_EXCL, object(tcmsg{index, Major << 16, atRoot, 0}, "htb", options)}
+	return message{unix.RTM_NEWQDISC, create | flags, object(tcmsg{index, Major << 16, atRoot, 0}, "htb", options)}
 }
 
 func delRoot(index uint32) message {

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"strings"
-	"sync"
 
 	"ispctl"
 	"ispctl/converge"
@@ -39,6 +38,10 @@ func Layers(
 	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers, errShapers, errMarks); err != nil {
 		return nil, nil, err
 	}
+	shaping := &shaping{kernel: shapers}
+	if vm.HostFacts(inst.Hypervisor).Type != vm.Test {
+		hypervisor.Ready = shaping.again
+	}
 	closeAll = func() error {
 		links.Close()
 		routes.Close()
@@ -56,7 +59,7 @@ func Layers(
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),
 		converge.NewLayer(qos.ClassLayer+".classes", qos.DesiredClasses, nft.Diff, marks),
-		converge.NewLayer(qos.Layer, qos.Desired(sync.OnceValue(qos.BestLeaf)), qos.Diff, shapers),
+		converge.NewLayer(qos.Layer, shaping.desired, qos.Diff, shapers),
 		converge.NewLayer(dhcp.Layer, dhcp.Desired, dhcp.Diff, servers),
 		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
 	}, closeAll, nil

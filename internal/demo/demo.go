@@ -5,10 +5,11 @@
 //
 //	ispctl-demo-internet                 ispctl-demo
 //	  inet0 203.0.113.1/24 ---veth--- eth0 203.0.113.2/24
+//	        2001:db8::1/64                 2001:db8::2/64
 //	  who logs in                        isp-dmz  10.10.0.1/24 --- web1  (debian-12)
 //	                                     isp-mail 10.20.0.1/24 --- mail1 (micro)
 //
-// The addresses are for documentation (RFC 5737) and exist only in there.
+// The addresses are for documentation (RFC 5737, RFC 3849) and exist only in there.
 package demo
 
 import (
@@ -47,6 +48,22 @@ const (
 	webLeg      = "10.255.0.2" // on the admin leg of its zone
 	mailLeg     = "10.255.1.2"
 	dmzGateway  = "10.10.0.1"
+	dmzPrefix   = "10.10.0.0/24"
+	mailGateway = "10.20.0.1"
+	mailPrefix  = "10.20.0.0/24"
+)
+
+// The same by IPv6 (RFC 3849); what is delegated is routed to the host.
+const (
+	gateway6     = "2001:db8::1"
+	hostAddress6 = "2001:db8::2"
+	delegated    = "2001:db8:100::/40"
+	dmzPrefix6   = "2001:db8:110::/64"
+	dmzGateway6  = "2001:db8:110::1"
+	webGuest6    = "2001:db8:110::2"
+	mailPrefix6  = "2001:db8:120::/64"
+	mailGateway6 = "2001:db8:120::1"
+	mailGuest6   = "2001:db8:120::2"
 )
 
 // Demo is one demo under one root.
@@ -64,6 +81,7 @@ type Status struct {
 	Addresses  []string `json:"external_addresses"`
 	VMs        []VM     `json:"vms"`
 	Checks     []Check  `json:"checks"`
+	Policies   []Cell   `json:"policies"` // who may open what to whom, and what packets said of it
 }
 
 // VM is a guest of the demo.

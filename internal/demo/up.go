@@ -45,11 +45,13 @@ func (d *Demo) internet(ctx context.Context) error {
 	for _, argv := range [][]string{
 		{"ip", "link", "add", "inet0", "type", "veth", "peer", "name", "eth0", "netns", ProviderNS},
 		{"ip", "address", "add", gateway + "/24", "dev", "inet0"},
+		{"ip", "address", "add", gateway6 + "/64", "dev", "inet0", "nodad"},
 		{"ip", "link", "set", "inet0", "up"},
 		// The provider delivers the extra addresses by routing them to the
 		// host's own.
 		{"ip", "route", "add", external1 + "/32", "via", hostAddress},
 		{"ip", "route", "add", external2 + "/32", "via", hostAddress},
+		{"ip", "route", "add", delegated, "via", hostAddress6},
 	} {
 		if out, err := inside(ctx, InternetNS, argv...); err != nil {
 			return fmt.Errorf("demo: %s: %w: %s", strings.Join(argv, " "), err, out)
@@ -60,7 +62,8 @@ func (d *Demo) internet(ctx context.Context) error {
 
 func (d *Demo) init(ctx context.Context) error {
 	return d.ispctl(ctx, "init", "--netns", ProviderNS, "--hypervisor", "embed", "--admin-prefix", adminPrefix,
-		"--uplink", "eth0", "--address", hostAddress+"/24", "--gateway", gateway)
+		"--uplink", "eth0", "--address", hostAddress+"/24", "--gateway", gateway,
+		"--address6", hostAddress6+"/64", "--gateway6", gateway6)
 }
 
 func (d *Demo) images(ctx context.Context) error {
@@ -97,11 +100,10 @@ func (d *Demo) apply(ctx context.Context) error {
 	type object map[string]any
 	text, err := yaml.Dump(object{
 		"version":   1,
-		"uplink":    object{"interface": "eth0", "kind": "routed", "gateway": gateway},
 		"addresses": []string{external1, external2},
 		"zones": []object{
-			{"name": "dmz", "prefix": "10.10.0.0/24", "snat": external1},
-			{"name": "mail", "prefix": "10.20.0.0/24"},
+			{"name": "dmz", "prefix": dmzPrefix, "prefix6": dmzPrefix6, "snat": external1},
+			{"name": "mail", "prefix": mailPrefix, "prefix6": mailPrefix6},
 		},
 		"plans": []object{
 			{"name": "small", "cpus": 1, "memory": "512MiB", "disk": "4GiB"},
@@ -110,6 +112,13 @@ func (d *Demo) apply(ctx context.Context) error {
 		"vms": []object{
 			{"name": "web1", "template": "debian-12", "zone": "dmz", "plan": "small", "address": webGuest, "ssh_keys": []string{key}},
 			{"name": "mail1", "template": "micro", "zone": "mail", "plan": "tiny", "address": mailGuest, "ssh_keys": []string{key}},
+		},
+		"policies": []object{
+			{"from": "dmz", "to": "mail", "services": []string{"icmp"}},
+			{"from": "mail", "to": "dmz", "services": []string{"tcp/22"}, "families": []string{"ipv6"}},
+			{"from": "mail", "to": "internet", "services": []string{"tcp/22"}},
+			{"from": "internet", "to": "dmz", "services": []string{"icmp"}, "families": []string{"ipv6"}},
+			{"from": "mail", "to": "host", "services": []string{"icmp"}},
 		},
 		"forwards": []object{{"listen": external1 + ":" + sshForward + "/tcp", "to": "web1:22"}},
 	})

@@ -96,10 +96,7 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 	case c.Act == vm.Tune:
 		return tune(dom, c)
 	case c.Act == vm.Start:
-		if err := start(ctx, dom); err != nil {
-			return errors.Join(barred(c.Domain.Disk), text(err))
-		}
-		return nil
+		return h.start(ctx, dom, c.Domain)
 	case c.Act == vm.Stop:
 		return h.stop(ctx, dom)
 	case c.Act == vm.Kill:
@@ -140,22 +137,47 @@ func (h *Hypervisor) define(conn *libvirt.Connect, d vm.Domain) error {
 // a starter that was killed has the guest's tap until it sees that it is alone.
 const startTries = 4
 
-func start(ctx context.Context, dom *libvirt.Domain) error {
-	if active, err := dom.IsActive(); err != nil || active {
-		return err
+// start lets a guest boot. libvirt replaces the queueing of its taps on the way,
+// so it is started to stand still, and goes on once all is ready for it: cut off
+// in between, the next pass finds it paused and its taps bare.
+func (h *Hypervisor) start(ctx context.Context, dom *libvirt.Domain, d vm.Domain) error {
+	flags := libvirt.DOMAIN_NONE
+	if h.Ready != nil {
+		flags = libvirt.DOMAIN_START_PAUSED
 	}
-	err := dom.Create()
+	created, err := create(ctx, dom, flags)
+	if err != nil {
+		return errors.Join(barred(d.Disk), text(err))
+	}
+	if !created || h.Ready == nil {
+		return nil
+	}
+	if err := h.Ready(ctx, d); err != nil {
+		return errors.Join(err, text(destroy(dom)))
+	}
+	if d.Paused {
+		return nil
+	}
+	return dom.Resume()
+}
+
+// create reports false for a guest that was running already.
+func create(ctx context.Context, dom *libvirt.Domain, flags libvirt.DomainCreateFlags) (bool, error) {
+	if active, err := dom.IsActive(); err != nil || active {
+		return false, err
+	}
+	err := dom.CreateWithFlags(flags)
 	for try := 1; try < startTries && is(err, libvirt.ERR_SYSTEM_ERROR) && ctx.Err() == nil; try++ {
 		time.Sleep(childTime)
-		err = dom.Create()
+		err = dom.CreateWithFlags(flags)
 	}
 	// Somebody else may have been faster.
 	if is(err, libvirt.ERR_OPERATION_INVALID) {
 		if active, _ := dom.IsActive(); active {
-			return nil
+			return false, nil
 		}
 	}
-	return err
+	return err == nil, err
 }
 
 // The intervals at which a guest that is shutting down is looked at, and asked

@@ -26,6 +26,10 @@ type Hypervisor struct {
 	// embedded driver, which only one can have. Open sets 5 s.
 	Patience time.Duration
 
+	// Ready is called for a guest that has its taps and stands still before its
+	// first instruction; an error ends it. nil: nothing is left to do.
+	Ready func(context.Context, vm.Domain) error
+
 	uri   string
 	paths ispctl.Paths
 	inst  ispctl.Installation

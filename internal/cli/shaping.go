@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"context"
+	"sync"
+
+	"ispctl"
+	"ispctl/qos"
+	"ispctl/vm"
+)
+
+// shaping is the layer of queues, which is needed twice: before the guest has
+// its taps, and again when libvirt has started it, since that puts a root of its
+// own on them.
+type shaping struct {
+	kernel *qos.Kernel
+
+	mu   sync.Mutex
+	want qos.State
+}
+
+// desired is [qos.Desired], and remembers what it said.
+func (s *shaping) desired(m *ispctl.Model) (qos.State, error) {
+	want, err := qos.Desired(bestLeaf)(m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.want = want
+	return want, err
+}
+
+// bestLeaf is looked up once: the kernel stays as it is.
+var bestLeaf = sync.OnceValue(qos.BestLeaf)
+
+// again shapes the taps of a guest that stands still and is about to go on. One
+// guest at a time, for the queues have one socket.
+func (s *shaping) again(ctx context.Context, d vm.Domain) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taps := make([]string, len(d.NICs))
+	for i, nic := range d.NICs {
+		taps[i] = nic.Tap
+	}
+	return s.kernel.Apply(ctx, qos.Rerooted(s.want, taps))
+}
