@@ -35,10 +35,11 @@ func mend(w, h Port) []Change {
 	if h.Shaper == "" {
 		do(AddShaper)
 	}
+	// A device that is up would be stopped and started for its first qdisc.
+	changes = append(changes, mendTree(w, w.Shaper, w.FromGuest, h.FromGuest)...)
 	if !h.Up || h.Alias != w.Alias {
 		do(SetUp)
 	}
-	changes = append(changes, mendTree(w, w.Shaper, w.FromGuest, h.FromGuest)...)
 	changes = append(changes, mendTree(w, w.Tap, w.ToGuest, h.ToGuest)...)
 	if !h.Redirected {
 		do(Redirect)

@@ -25,6 +25,7 @@ func fifo() qos.Kind { return qos.FIFO }
 // and go.
 func models() []*ispctl.Model {
 	all := convergetest.Models(inst, ispctl.Paths{})
+	base := len(all)
 	limited := func(i int, limits ispctl.Limits, flows ...ispctl.Flow) {
 		m := *all[i]
 		m.Plans = append([]ispctl.Plan{}, m.Plans...)
@@ -41,10 +42,15 @@ func models() []*ispctl.Model {
 		ispctl.Flow{VM: "web1", Slot: 3, Match: opening("udp/53"), Remote: netip.MustParsePrefix("2001:db8:10::/44"), Rate: ispctl.Mbit})
 	limited(2, ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 20 * ispctl.Mbit},
 		ispctl.Flow{VM: "mail1", Match: ispctl.Opening{Transport: ispctl.AnyTransport}, Remote: netip.MustParsePrefix("198.51.100.0/24"), Rate: ispctl.Mbit})
-	all[4].Uplink.Up = 100 * ispctl.Mbit // and nobody is promised any of it
-	all[5].Uplink.Up, all[5].Uplink.Down = 100*ispctl.Mbit, ispctl.Gbit
+	all[base].Uplink.Up = 100 * ispctl.Mbit // and nobody is promised any of it
+	all[base+1].Uplink.Up, all[base+1].Uplink.Down = 100*ispctl.Mbit, ispctl.Gbit
 	limited(3, ispctl.Limits{Local: 64 * ispctl.Kbit})
 	return all
+}
+
+// limited is the nth of the models with limits.
+func limited(n int) *ispctl.Model {
+	return models()[len(convergetest.Models(inst, ispctl.Paths{}))+n]
 }
 
 func opening(s string) ispctl.Opening {
@@ -182,9 +188,9 @@ func TestWhatTCSees(t *testing.T) {
 		return strings.Join(all, "")
 	}
 	k := open(t)
-	changes := pass(t, k, models()[5])
+	changes := pass(t, k, limited(1))
 	ours := show()
-	for dev := range mustDesire(t, models()[5]).Ports {
+	for dev := range mustDesire(t, limited(1)).Ports {
 		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "root")
 		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "clsact")
 		testkit.Sh(t, "ip", "link", "del", dev+"u")
@@ -213,7 +219,7 @@ func TestForeignRoot(t *testing.T) {
 	testkit.Sh(t, "tc", "qdisc", "add", "dev", "isp-2-0", "root", "handle", "1:", "tbf", "rate", "1mbit", "burst", "128k", "latency", "50ms")
 	before := testkit.Sh(t, "tc", "qdisc", "show", "dev", "isp-2-0", "root")
 	k := open(t)
-	want, _ := qos.Desired(fifo)(models()[4])
+	want, _ := qos.Desired(fifo)(limited(0))
 	err := k.Apply(context.Background(), qos.Diff(want, qos.State{}))
 	if err == nil || !strings.Contains(err.Error(), "vm ") || !strings.Contains(err.Error(), "isp-2-0 has a root qdisc that is not ours: tbf 1:") {
 		t.Errorf("want an error that names it, have %v", err)

@@ -226,6 +226,7 @@ func (t *Tx) RenameVM(vm ispctl.VM, name ispctl.Name) error {
 		t.exec(`PRAGMA defer_foreign_keys = ON`), // until the forwards have followed
 		t.exec(`UPDATE vm SET name = ? WHERE id = ?`, name, vm.ID),
 		t.exec(`UPDATE forward SET vm = ? WHERE vm = ?`, name, vm.Name),
+		t.exec(`UPDATE flow SET vm = ? WHERE vm = ?`, name, vm.Name),
 		t.exec(`UPDATE address SET vm = ? WHERE vm = ?`, name, vm.Name),
 		t.exec(`UPDATE address_rest SET vm = ? WHERE vm = ?`, name, vm.Name),
 		t.exec(`UPDATE quota SET vm = ? WHERE vm = ?`, name, vm.Name),

@@ -1,0 +1,94 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ispctl"
+	"ispctl/internal/testkit"
+	"ispctl/qos"
+)
+
+// BenchmarkShapers (P9) shapes so many taps from nothing, in both directions, and
+// beside it has tc(8) build one HTB of as many classes from a batch.
+func BenchmarkShapers(b *testing.B) {
+	for _, n := range []int{1000, 2000, 4000, 8000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			testkit.NetNS(b)
+			inst := ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
+			m := &ispctl.Model{Installation: inst, Plans: []ispctl.Plan{{
+				Name: "small", CPUs: 1, Limits: ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 50 * ispctl.Mbit},
+			}}}
+			m.Zones = []ispctl.Zone{{Name: "dmz", Prefix: netip.MustParsePrefix("10.0.0.0/16")}}
+			var links, classes strings.Builder
+			fmt.Fprintln(&classes, "qdisc add dev lo root handle 1: htb")
+			for i := range int64(n) {
+				tap := inst.Tap(i+1, 0)
+				m.VMs = append(m.VMs, ispctl.VM{ID: i + 1, Name: ispctl.Name(fmt.Sprintf("vm%d", i)), Plan: "small", Wanted: ispctl.Running, NICs: []ispctl.NIC{{Tap: tap}}})
+				fmt.Fprintf(&links, "tuntap add dev %s mode tap\nlink set %s group %d\n", tap, tap, inst.LinkGroup())
+				fmt.Fprintf(&classes, "class add dev lo parent 1: classid 1:%x htb rate 100mbit\n", i+1)
+			}
+			batch(b, "ip", links.String())
+			k, err := qos.Open(inst.LinkGroup(), inst.ShaperGroup())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer k.Close()
+			want, err := qos.Desired(func() qos.Kind { return qos.FIFO })(m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			converge := func(want qos.State) time.Duration {
+				start := time.Now()
+				have, err := k.Observe(context.Background())
+				if err == nil {
+					err = k.Apply(context.Background(), qos.Diff(want, have))
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				return time.Since(start)
+			}
+			var ours, again, change, byHand time.Duration
+			for b.Loop() {
+				ours += converge(want)
+				again += converge(want)
+				m.Plans[0].Limits.Down = 90 * ispctl.Mbit
+				other, err := qos.Desired(func() qos.Kind { return qos.FIFO })(m)
+				if err != nil {
+					b.Fatal(err)
+				}
+				change += converge(other)
+				converge(qos.State{})
+				byHand += batch(b, "tc", classes.String())
+				batch(b, "tc", "qdisc del dev lo root\n")
+			}
+			per := float64(b.N)
+			b.ReportMetric(ours.Seconds()*1000/per, "ms/build")
+			b.ReportMetric(again.Seconds()*1000/per, "ms/nothing")
+			b.ReportMetric(change.Seconds()*1000/per, "ms/change-all")
+			b.ReportMetric(byHand.Seconds()*1000/per, "ms/one-htb-by-tc")
+		})
+	}
+}
+
+// batch has ip(8) or tc(8) carry out a file of commands.
+func batch(b *testing.B, program, commands string) time.Duration {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "batch")
+	if err := os.WriteFile(file, []byte(commands), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	start := time.Now()
+	if out, err := exec.Command(program, "-batch", file).CombinedOutput(); err != nil {
+		b.Fatalf("%s: %v\n%s", program, err, out)
+	}
+	return time.Since(start)
+}
