@@ -23,6 +23,7 @@ test-all: test ## the same, the laws at length, and the kernel tests on Debian 1
 	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
 	go test -count=1 -json -timeout 30m -run 'Unconfirmed' ./integration -args -confirm.trials=100 | go run ./internal/testreport
 	go test -count=1 -json -timeout 30m -run 'ReapplyUnderFlood' ./integration -args -flood.reapplies=1000 | go run ./internal/testreport
+	go test -count=1 -json -timeout 30m -run 'Rates' ./qos -args -long | go run ./internal/testreport
 	ISPCTL_TEST_LAB=1 go test -count=1 -json -timeout 60m ./integration/lab | go run ./internal/testreport
 	go run ./integration/lab/labrun -flavour debian-13 | go run ./internal/testreport
 
@@ -36,6 +37,7 @@ bench: packages ## measure against the goals and print docs/benchmarks.md's figu
 	go test -run '^$$' -bench 'NothingToDo|Create' -benchtime 20x -timeout 60m ./bench
 	go test -run '^$$' -bench . ./net/firewall
 	go test -run '^$$' -bench Overlay -benchtime 30x ./images
+	go test -run '^$$' -bench Shapers -benchtime 3x -timeout 60m ./bench
 	go test -run '^$$' -bench Apply -benchtime 1x -count 3 -timeout 60m ./bench
 
 docs: ## write the command reference anew
