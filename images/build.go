@@ -235,7 +235,7 @@ func (b *builder) kernel() error {
 // assemble runs the recipe's script over what was installed or unpacked.
 func (b *builder) assemble(ctx context.Context) error {
 	recipe := b.work("recipe")
-	from := path.Join("recipes", string(b.recipe.Name))
+	from := path.Join("recipes", b.recipe.files())
 	err := fs.WalkDir(recipeFiles, from, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -253,7 +253,7 @@ func (b *builder) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.run(ctx, PhaseFilesystem, "sh", filepath.Join(recipe, "build.sh"), b.packages(), b.root(), recipe)
+	return b.run(ctx, PhaseFilesystem, "sh", filepath.Join(recipe, "build.sh"), b.packages(), b.root(), recipe, b.recipe.Suite)
 }
 
 // filesystemID is the UUID and the hash seed of every root file system: what

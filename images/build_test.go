@@ -84,7 +84,7 @@ func TestCatalogue(t *testing.T) {
 		if found, err := FindRecipe(name); err != nil || !cmp.Equal(found, r) {
 			t.Errorf("find %s: %v", name, err)
 		}
-		if _, err := recipeFiles.ReadFile("recipes/" + name + "/build.sh"); err != nil {
+		if _, err := recipeFiles.ReadFile("recipes/" + r.files() + "/build.sh"); err != nil {
 			t.Error(err)
 		}
 		if r.Size < ispctl.MinDisk || !strings.Contains(r.Cmdline, "console=ttyS0") {
@@ -97,7 +97,7 @@ func TestCatalogue(t *testing.T) {
 		r.Packages = append([]string{"vim"}, r.Packages...)
 		note(name+" with another package", r, "a")
 	}
-	if _, err := FindRecipe("plan9"); ispctl.KindOf(err) != ispctl.NotFound || !strings.Contains(err.Error(), "debian-12, micro") {
+	if _, err := FindRecipe("plan9"); ispctl.KindOf(err) != ispctl.NotFound || !strings.Contains(err.Error(), "debian-12, debian-13, micro") {
 		t.Errorf("find plan9: %v", err)
 	}
 }
@@ -173,6 +173,31 @@ func TestInitramfs(t *testing.T) {
 	remove(t, packages, "lib/modules/6.1.0/kernel/drivers/isofs.ko")
 	if _, err := initramfs(packages); err == nil || !strings.Contains(err.Error(), "isofs") {
 		t.Errorf("without isofs: %v", err)
+	}
+}
+
+// TestInitramfsOfDebian13 has its parts under /usr, its modules compressed, and
+// some of them inside the kernel.
+func TestInitramfsOfDebian13(t *testing.T) {
+	packages := t.TempDir()
+	lib := filepath.Join(packages, "usr/lib/modules/6.12.0")
+	for _, dir := range []string{lib, filepath.Join(packages, "usr/bin")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(packages, "usr/bin/busybox"), "busybox")
+	write(t, filepath.Join(lib, "modules.builtin"), "kernel/drivers/virtio/virtio.ko\nkernel/drivers/virtio/virtio_ring.ko\n")
+	for _, m := range modules[2:] {
+		write(t, filepath.Join(lib, m+".ko"), "module "+m)
+		testkit.Sh(t, "xz", filepath.Join(lib, m+".ko"))
+	}
+	data, err := initramfs(packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(data); !strings.Contains(text, strings.Join(modules[2:], ".ko\n")+".ko\n") || strings.Contains(text, "virtio_ring") || !strings.Contains(text, "module isofs") {
+		t.Errorf("got %q", text)
 	}
 }
 

@@ -2,10 +2,14 @@ package images
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 )
 
 // modules are loaded by every image's initial RAM disk, in this order: each
@@ -29,7 +33,7 @@ func initramfs(packages string) ([]byte, error) {
 	for _, dir := range []string{"bin", "dev", "modules", "proc", "root"} {
 		a.add(dir, fs.ModeDir|0o755, nil)
 	}
-	busybox, err := os.ReadFile(filepath.Join(packages, "bin/busybox"))
+	busybox, err := os.ReadFile(either(filepath.Join(packages, "usr/bin/busybox"), filepath.Join(packages, "bin/busybox")))
 	if err != nil {
 		return nil, err
 	}
@@ -42,17 +46,20 @@ func initramfs(packages string) ([]byte, error) {
 		return nil, err
 	}
 	a.add("init", 0o755, script)
-	files, err := findModules(filepath.Join(packages, "lib/modules"))
+	files, err := findModules(either(filepath.Join(packages, "usr/lib/modules"), filepath.Join(packages, "lib/modules")))
+	if err != nil {
+		return nil, err
+	}
+	builtin, err := builtinModules(files)
 	if err != nil {
 		return nil, err
 	}
 	var order bytes.Buffer
 	for _, name := range modules {
-		path, ok := files[name+".ko"]
-		if !ok {
-			return nil, fmt.Errorf("the kernel has no module %s", name)
+		if builtin[name] {
+			continue
 		}
-		data, err := os.ReadFile(path)
+		data, err := readModule(files, name)
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +68,49 @@ func initramfs(packages string) ([]byte, error) {
 	}
 	a.add("modules/order", 0o644, order.Bytes())
 	return a.bytes(), nil
+}
+
+// either is the first of two places if there is anything, and else the second:
+// since Debian 13, packages have under /usr what they had beside it.
+func either(first, second string) string {
+	if exists(first) {
+		return first
+	}
+	return second
+}
+
+// builtinModules are those that this kernel has inside.
+func builtinModules(files map[string]string) (map[string]bool, error) {
+	builtin := map[string]bool{}
+	list, ok := files["modules.builtin"]
+	if !ok {
+		return builtin, nil
+	}
+	data, err := os.ReadFile(list)
+	for line := range strings.Lines(string(data)) {
+		builtin[strings.TrimSuffix(path.Base(strings.TrimSpace(line)), ".ko")] = true
+	}
+	return builtin, err
+}
+
+// readModule reads a module. Debian 13 compresses them, which busybox cannot
+// undo.
+func readModule(files map[string]string, name string) ([]byte, error) {
+	if file, ok := files[name+".ko"]; ok {
+		return os.ReadFile(file)
+	}
+	file, ok := files[name+".ko.xz"]
+	if !ok {
+		return nil, fmt.Errorf("the kernel has no module %s", name)
+	}
+	data, err := exec.Command("xz", "-dc", file).Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, missingTool("xz", "xz-utils")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %w", file, err)
+	}
+	return data, nil
 }
 
 // findModules lists the modules under a directory by their file names.

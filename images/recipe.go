@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -32,6 +33,9 @@ type Recipe struct {
 	// recipe's build.sh takes from them what it needs.
 	Install bool
 
+	// Files is the directory of its files, if not called as the recipe.
+	Files string `json:",omitempty"`
+
 	// As is what the image is called, if not as the recipe.
 	As ispctl.Name `json:",omitempty"`
 
@@ -50,6 +54,16 @@ const (
 	busyboxPackage = "busybox-static"
 )
 
+// debianPackages are those of an installed Debian: what a server has that is
+// reached by SSH, and nothing for hardware.
+var debianPackages = []string{
+	"ca-certificates", "cloud-init", "dbus", "iproute2", "iputils-ping", "kmod", "less", "netcat-openbsd",
+	"openssh-server", "procps", "systemd-resolved", "systemd-sysv", "udev",
+}
+
+// files is the directory of what the recipe brings.
+func (r Recipe) files() string { return cmp.Or(r.Files, string(r.Name)) }
+
 // Catalogue is the recipes that come with ispctl, sorted by name.
 func Catalogue() []Recipe {
 	return []Recipe{
@@ -57,13 +71,20 @@ func Catalogue() []Recipe {
 			Name:        "debian-12",
 			Description: "Debian 12 (bookworm) with systemd, cloud-init and OpenSSH",
 			Suite:       "bookworm",
-			Packages: []string{
-				"ca-certificates", "cloud-init", "dbus", "iproute2", "iputils-ping", "kmod", "less", "netcat-openbsd",
-				"openssh-server", "procps", "systemd-resolved", "systemd-sysv", "udev",
-			},
-			Install: true,
-			Size:    ispctl.GiB,
-			Cmdline: debianCmdline,
+			Packages:    debianPackages,
+			Install:     true,
+			Size:        ispctl.GiB,
+			Cmdline:     debianCmdline,
+		},
+		{
+			Name:        "debian-13",
+			Description: "Debian 13 (trixie) with systemd, cloud-init and OpenSSH",
+			Suite:       "trixie",
+			Packages:    debianPackages,
+			Install:     true,
+			Files:       "debian-12",
+			Size:        2 * ispctl.GiB,
+			Cmdline:     debianCmdline,
 		},
 		{
 			Name:        "micro",
@@ -104,6 +125,9 @@ func (r Recipe) with(o BuildOptions) (Recipe, error) {
 		if !suitePattern.MatchString(o.Release) {
 			return r, ispctl.Invalid("release", o.Release, "is no code name of a Debian release")
 		}
+		if !r.Install && o.Release != r.Suite {
+			return r, ispctl.Invalid("image", string(r.Name), "is put together from %s, and no other release", r.Suite)
+		}
 		r.Suite = o.Release
 	}
 	if len(o.Packages) > 0 && !r.Install {
@@ -132,7 +156,7 @@ func (r Recipe) hash(sources []string) (string, error) {
 	if err := e.Encode(append([]string{kernelPackage, busyboxPackage}, sources...)); err != nil {
 		return "", err
 	}
-	for _, dir := range []string{string(r.Name), "initramfs"} {
+	for _, dir := range []string{r.files(), "initramfs"} {
 		err := fs.WalkDir(recipeFiles, path.Join("recipes", dir), func(name string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err

@@ -30,6 +30,7 @@ func TestLoad(t *testing.T) {
 	want := []Template{
 		{Name: "alpine", Image: "alpine-3", Description: "mine: all mine", Login: "alpine"},
 		{Name: "debian-12", Image: "debian-12", Description: "Debian 12 (bookworm) with systemd, cloud-init and OpenSSH", Login: "root"},
+		{Name: "debian-13", Image: "debian-13", Description: "Debian 13 (trixie) with systemd, cloud-init and OpenSSH", Login: "root"},
 		{Name: "micro", Image: "my-micro", Login: "root"},
 	}
 	if diff := cmp.Diff(want, s.List()); diff != "" {
@@ -39,11 +40,11 @@ func TestLoad(t *testing.T) {
 		t.Errorf("get: %+v, %v", got, err)
 	}
 	_, err = s.Get("debian-11")
-	if ispctl.KindOf(err) != ispctl.NotFound || !strings.Contains(err.Error(), "have: alpine, debian-12, micro") {
+	if ispctl.KindOf(err) != ispctl.NotFound || !strings.Contains(err.Error(), "have: alpine, debian-12, debian-13, micro") {
 		t.Errorf("get debian-11: %v", err)
 	}
 	for _, none := range []string{"", filepath.Join(dir, "none")} {
-		if s, err := Load(none); err != nil || len(s.List()) != 2 {
+		if s, err := Load(none); err != nil || len(s.List()) != 3 {
 			t.Errorf("load %q: %v, %v", none, s.List(), err)
 		}
 	}

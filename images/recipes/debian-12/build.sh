@@ -1,17 +1,20 @@
 #!/bin/sh
 # Makes an image of an installed Debian root.
-# usage: build.sh PACKAGES ROOT RECIPE
+# usage: build.sh PACKAGES ROOT RECIPE SUITE
 set -eu
-packages=$1 root=$2 recipe=$3
+packages=$1 root=$2 recipe=$3 suite=$4
 
 # The kernel comes from outside the guest, with the image. So it is no package
 # in there, which an upgrade could replace without effect; its modules are files.
 mkdir -p "$root/lib/modules"
-cp -R "$packages"/lib/modules/* "$root/lib/modules/"
+for modules in "$packages"/lib/modules/* "$packages"/usr/lib/modules/*; do
+	if [ -d "$modules" ]; then cp -R "$modules" "$root/lib/modules/"; fi
+done
 version=$(basename "$root"/lib/modules/*)
 chroot "$root" depmod -a "$version"
 
 cp -R "$recipe/root/." "$root/"
+sed -i "s/bookworm/$suite/g" "$root/etc/apt/sources.list"
 chroot "$root" systemctl enable systemd-networkd.service serial-getty@ttyS0.service
 # No such hardware, nothing to report, or work that all guests of a host would
 # do at the same minute.
@@ -24,7 +27,7 @@ chroot "$root" systemctl mask \
 	systemd-sysusers.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
 # Python compiled for reproducibility checks the hash of every source at every
 # start; by time it only looks at the file. cloud-init starts Python four times.
-chroot "$root" python3 -m compileall -q -f --invalidation-mode timestamp /usr/lib/python3 /usr/lib/python3.11
+chroot "$root" python3 -m compileall -q -f --invalidation-mode timestamp /usr/lib/python3 "/$(cd "$root" && echo usr/lib/python3.*)"
 ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 
 # What must be every guest's own.
