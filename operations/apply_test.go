@@ -173,7 +173,7 @@ func TestApplyRefuses(t *testing.T) {
 
 		// Names that neither the document nor the database has.
 		{"snat of nobody", "snat: 203.0.113.12", "snat: 203.0.113.99", ispctl.Usage, fmt.Sprintf(`p.yaml:%d:45: address "203.0.113.99" not found (have: 203.0.113.10, 203.0.113.11, 203.0.113.12)`, lab)},
-		{"no such template", "template: micro, zone: dmz", "template: x, zone: dmz", ispctl.Usage, fmt.Sprintf(`p.yaml:%d:28: template "x" not found (have: debian-12, micro)`, web1)},
+		{"no such template", "template: micro, zone: dmz", "template: x, zone: dmz", ispctl.Usage, fmt.Sprintf(`p.yaml:%d:28: template "x" not found (have: debian-12, debian-13, micro)`, web1)},
 		{"no such zone", "zone: dmz", "zone: x", ispctl.Usage, fmt.Sprintf(`p.yaml:%d:41: zone "x" not found (have: dmz, lab, mail)`, web1)},
 		{"no such plan", "zone: dmz, plan: small", "zone: dmz, plan: x", ispctl.Usage, fmt.Sprintf(`p.yaml:%d:52: plan "x" not found (have: large, small)`, web1)},
 		{"forward to nobody", "web1:22", "x:22", ispctl.Usage, fmt.Sprintf(`p.yaml:%d:39: vm "x" not found (have: lab1, web1)`, web1+3)},

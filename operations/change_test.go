@@ -299,7 +299,7 @@ func TestRefused(t *testing.T) {
 		{"forward that leads elsewhere", func(ctx context.Context, w *world, o options) (operations.Result, error) {
 			return w.AddForward(ctx, forward(t, "203.0.113.11:2222/tcp", "web2:22"), true, o)
 		}, conflict, `forward "203.0.113.11:2222/tcp": is carried to web1:22 already`},
-		{"VM of no template", vmWith(func(s *operations.VMSpec) { s.Template = "x" }), notFound, `template "x" not found (have: debian-12, micro)`},
+		{"VM of no template", vmWith(func(s *operations.VMSpec) { s.Template = "x" }), notFound, `template "x" not found (have: debian-12, debian-13, micro)`},
 		{"VM of an image that is not built", vmWith(func(s *operations.VMSpec) { s.Template = "debian-12" }), notFound, `template "debian-12": its image "debian-12" has not been built; run: ispctl image build debian-12`},
 		{"VM in no zone", vmWith(func(s *operations.VMSpec) { s.Zone = "x" }), notFound, `zone "x" not found (have: dmz, mail)`},
 		{"VM on no plan", vmWith(func(s *operations.VMSpec) { s.Plan = "x" }), notFound, `plan "x" not found (have: small)`},

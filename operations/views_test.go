@@ -110,7 +110,7 @@ func TestShowOfNothing(t *testing.T) {
 		"zone":     {func() error { _, err := w.Zone(ctx, "x"); return err }, `zone "x" not found (have: dmz, mail); see: ispctl zone list`},
 		"plan":     {func() error { _, err := w.Plan(ctx, "x"); return err }, `plan "x" not found (have: small)`},
 		"vm":       {func() error { _, err := w.VM(ctx, "x"); return err }, `vm "x" not found (have: web1, web2)`},
-		"template": {func() error { _, err := w.Template(ctx, "x"); return err }, `template "x" not found (have: debian-12, micro)`},
+		"template": {func() error { _, err := w.Template(ctx, "x"); return err }, `template "x" not found (have: debian-12, debian-13, micro)`},
 		"image":    {func() error { _, err := w.RemoveImage(ctx, "x", false); return err }, `image "x" not found (have: micro)`},
 		"wait":     {func() error { return w.WaitSSH(ctx, "x", time.Second) }, `vm "x" not found (have: web1, web2)`},
 		"check": {func() error {
