@@ -35,7 +35,7 @@ func TestBadInput(t *testing.T) {
 		"interface name":          {2, `its bridge isp-a-long-zone-name would have 20 bytes; the kernel takes 15`, []string{"zone", "create", "a-long-zone-name", "--prefix", "10.30.0.0/24"}},
 		"address taken":           {5, `address "203.0.113.10": is there already`, []string{"address", "add", external}},
 		"address is the gateway":  {5, `is the uplink's gateway`, []string{"address", "add", gateway}},
-		"unknown template":        {3, `template "debian-99" not found (have: debian-12, micro)`, []string{"vm", "create", "a", "--template", "debian-99", "--zone", "dmz", "--plan", "tiny"}},
+		"unknown template":        {3, `template "debian-99" not found (have: debian-12, debian-13, micro)`, []string{"vm", "create", "a", "--template", "debian-99", "--zone", "dmz", "--plan", "tiny"}},
 		"unknown zone":            {3, `zone "nope" not found (have: dmz); see: ispctl zone list`, []string{"vm", "create", "a", "--template", "micro", "--zone", "nope", "--plan", "tiny"}},
 		"unknown plan":            {3, `plan "huge" not found (have: tiny)`, []string{"vm", "create", "a", "--template", "micro", "--zone", "dmz", "--plan", "huge"}},
 		"image not built":         {3, `run: ispctl image build micro`, []string{"vm", "create", "a", "--template", "micro", "--zone", "dmz", "--plan", "tiny"}},
