@@ -45,7 +45,8 @@ const (
 // frequent first; then why everything else is not.
 func judge(ours string) []nft.Rule {
 	return slices.Concat(
-		[]nft.Rule{rule("came by no link of ours: not for us to judge", nft.NotIIF(ours), nft.Accept()),
+		[]nft.Rule{
+			rule("came by no link of ours: not for us to judge", nft.NotIIF(ours), nft.Accept()),
 			rule("its quota is used up", nft.In(blocked, nft.InLink), condemn(overQuota)),
 		},
 		allowIPv4(), allowARP(), allowIPv6(), allowLegs(), condemnations(),
