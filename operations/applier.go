@@ -138,7 +138,13 @@ func (a *applier) uplink() error {
 	if !u.Gateway6.IsValid() && u.Interface == a.have.Uplink.Interface {
 		u.Gateway6 = a.have.Uplink.Gateway6
 	}
-	u = keepRates(u, a.have.Uplink)
+	u = keepHooks(keepRates(u, a.have.Uplink), a.have.Uplink)
+	if d := a.doc.Delivers; d != nil && !slices.Equal(*d, a.have.Delivers) {
+		a.say("~ uplink %s delivers %v", u.Interface, *d)
+		if err := a.tx.SetDelivered(*d); err != nil {
+			return err
+		}
+	}
 	if u == a.have.Uplink {
 		return nil
 	}

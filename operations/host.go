@@ -16,6 +16,7 @@ type Declaration struct {
 	Services []ispctl.Service
 	Sources  *[]netip.Prefix // who may reach them, empty: everybody; nil: not mentioned
 	Admin    AdminSpec
+	Delivers *[]netip.Prefix // by the provider to the uplink, empty: not said; nil: not mentioned
 }
 
 // DeclareHost records the uplink, what the host answers on it and the admin
@@ -29,7 +30,13 @@ func (p *Provider) DeclareHost(ctx context.Context, d Declaration, o Options) (R
 		// Whether there is to be an admin network is decided once.
 		d.Admin.Default = d.Admin.Default && !m.Uplink.Configured() && len(m.HostServices)+len(m.Zones) == 0
 		var said []string
-		d.Uplink = keepRates(d.Uplink, m.Uplink)
+		d.Uplink = keepHooks(keepRates(d.Uplink, m.Uplink), m.Uplink)
+		if d.Delivers != nil && !slices.Equal(*d.Delivers, m.Delivers) {
+			said = append(said, fmt.Sprintf("~ uplink delivers %v", *d.Delivers))
+			if err := tx.SetDelivered(*d.Delivers); err != nil {
+				return nil, err
+			}
+		}
 		if d.Uplink.Configured() && d.Uplink != m.Uplink {
 			said = append(said, "~ uplink "+d.Uplink.Interface)
 			if err := tx.PutUplink(d.Uplink); err != nil {
@@ -135,4 +142,18 @@ func (p *Provider) serving() (ServeView, error) {
 	}
 	pid, running, err := p.Serving()
 	return ServeView{running, pid}, err
+}
+
+// keepHooks keeps what is known of the same uplink and was not mentioned.
+func keepHooks(u, have ispctl.Uplink) ispctl.Uplink {
+	if u.Interface != have.Interface {
+		return u
+	}
+	if u.OnMove == "" && u.Kind == ispctl.Failover {
+		u.OnMove = have.OnMove
+	}
+	if u.Rest == 0 {
+		u.Rest = have.Rest
+	}
+	return u
 }

@@ -60,7 +60,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCmd(), a.applyCmd(), a.diffCmd(), a.exportCmd(), a.convergeCmd(), a.confirmCmd(), a.confirmGuard(), a.statusCmd(), a.doctorCmd(), a.serveCmd(),
 		group("zone", "Security compartments: a bridge and an address plan each", a.zoneCreate(), a.zoneSet(), a.zoneList(), a.zoneShow(), a.zoneDelete(), a.zonePolicy(), a.zoneCheck()),
-		group("address", "External addresses", a.addressAdd(), a.addressAssign(), a.addressRelease(), a.addressSet(), a.addressList(), a.addressRemove()),
+		group("address", "External addresses", a.addressAdd(), a.addressAssign(), a.addressRelease(), a.addressSet(), a.addressMove(), a.addressList(), a.addressRemove()),
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
 		group("image", "Immutable disks that VMs are made from", a.imageBuild(), a.imagePull(), a.imageImport(), a.imageList(), a.imageShow(), a.imageVerify(), a.imageRemove(), a.imagePrune(), a.imageCatalogue()),
 		group("plan", "What a subscriber buys: CPUs, memory, disk, rates", a.planCreate(), a.planSet(), a.planList(), a.planShow(), a.planDelete()),

@@ -23,6 +23,7 @@ func (a *app) initCmd() *cobra.Command {
 	var hypervisor, address, gateway, address6, gateway6, kind string
 	var uplink ispctl.Uplink
 	var services, sources []string
+	var way uplinkFlags
 	var admin adminFlags
 	var o operations.Options
 	c := &cobra.Command{
@@ -48,11 +49,18 @@ func (a *app) initCmd() *cobra.Command {
 			if err := parseUplink6(&uplink, address6, gateway6); err != nil {
 				return err
 			}
+			auto := kind == autoKind
+			if auto {
+				kind = string(ispctl.Routed) // until it is looked at
+			}
 			listed, err := parseUplink(&uplink, kind, address, gateway, services)
 			if err != nil {
 				return err
 			}
 			d := operations.Declaration{Uplink: uplink, Services: listed}
+			if err := way.read(c, &d); err != nil {
+				return err
+			}
 			if c.Flags().Changed(hostSource) {
 				if d.Sources, err = parseSources(sources); err != nil {
 					return err
@@ -67,6 +75,11 @@ func (a *app) initCmd() *cobra.Command {
 			if err := a.enter(inst); err != nil {
 				return err
 			}
+			if auto {
+				if err := a.detect(&d.Uplink); err != nil {
+					return err
+				}
+			}
 			return a.runInit(c, inst, d, o)
 		},
 	}
@@ -75,7 +88,8 @@ func (a *app) initCmd() *cobra.Command {
 	f.StringVar(&inst.NetNS, "netns", "", "named network namespace to live in; without it, the host's own")
 	f.StringVar(&hypervisor, "hypervisor", "system", "embed (libvirt's QEMU driver inside ispctl), system (qemu:///system), or a libvirt URI")
 	f.StringVar(&uplink.Interface, "uplink", "", "interface to the provider")
-	f.StringVar(&kind, "uplink-kind", string(ispctl.Routed), "how the provider delivers addresses")
+	f.StringVar(&kind, "uplink-kind", string(ispctl.Routed), "how the provider delivers addresses: routed, vmac, failover, bridged, or auto: look, and say why")
+	way.register(c)
 	f.StringVar(&address, "address", "", "the host's own address on the uplink, with its length; put in place if it is missing")
 	f.StringVar(&gateway, "gateway", "", "the provider's router; becomes the default route if there is none")
 	f.StringVar(&address6, "address6", "", "the same for IPv6")

@@ -28,6 +28,7 @@ type Document struct {
 	File string
 
 	Uplink       *ispctl.Uplink
+	Delivers     *[]netip.Prefix // by the provider to the uplink
 	UplinkAt     At
 	HostServices *[]ispctl.Service
 	HostSources  *[]netip.Prefix // empty: everybody

@@ -24,14 +24,17 @@ type (
 		Flows     []outFlow    `yaml:"flows,omitempty"`
 	}
 	outUplink struct {
-		Interface string `yaml:"interface"`
-		Kind      string `yaml:"kind"`
-		Address   string `yaml:"address,omitempty"`
-		Gateway   string `yaml:"gateway,omitempty"`
-		Address6  string `yaml:"address6,omitempty"`
-		Gateway6  string `yaml:"gateway6,omitempty"`
-		Down      string `yaml:"down,omitempty"`
-		Up        string `yaml:"up,omitempty"`
+		Interface string   `yaml:"interface"`
+		Kind      string   `yaml:"kind"`
+		Address   string   `yaml:"address,omitempty"`
+		Gateway   string   `yaml:"gateway,omitempty"`
+		Address6  string   `yaml:"address6,omitempty"`
+		Gateway6  string   `yaml:"gateway6,omitempty"`
+		OnMove    string   `yaml:"on_move,omitempty"`
+		Rest      string   `yaml:"address_rest,omitempty"`
+		Delivers  []string `yaml:"delivers,omitempty"`
+		Down      string   `yaml:"down,omitempty"`
+		Up        string   `yaml:"up,omitempty"`
 	}
 	outAddress struct {
 		Address string `yaml:"address"`
@@ -104,7 +107,13 @@ type (
 func Export(m *ispctl.Model) ([]byte, error) {
 	out := outDocument{Version: Version, Host: &outHost{Services: []string{}}}
 	if u := m.Uplink; u.Configured() {
-		out.Uplink = &outUplink{Interface: u.Interface, Kind: string(u.Kind)}
+		out.Uplink = &outUplink{Interface: u.Interface, Kind: string(u.Kind), OnMove: u.OnMove}
+		if u.Rest > 0 {
+			out.Uplink.Rest = u.Rest.String()
+		}
+		for _, p := range m.Delivers {
+			out.Uplink.Delivers = append(out.Uplink.Delivers, p.String())
+		}
 		if u.Address.IsValid() {
 			out.Uplink.Address = u.Address.String()
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -52,6 +53,9 @@ func asModel(d *document.Document) *ispctl.Model {
 	m := &ispctl.Model{}
 	if d.Uplink != nil {
 		m.Uplink = *d.Uplink
+		if d.Delivers != nil {
+			m.Delivers = *d.Delivers
+		}
 	}
 	if d.HostServices != nil && len(*d.HostServices) > 0 {
 		m.HostServices = *d.HostServices
@@ -119,6 +123,10 @@ func drawModel(t *rapid.T) *ispctl.Model {
 		if gw := drawAddr(t, "gateway"); gw != m.Uplink.Address.Addr() && rapid.Bool().Draw(t, "with gateway") {
 			m.Uplink.Gateway = gw
 		}
+	}
+	if m.Uplink.Configured() && rapid.Bool().Draw(t, "failover") {
+		m.Uplink.Kind, m.Uplink.OnMove, m.Uplink.Rest = ispctl.Failover, "/opt/move --to yes", 36*time.Hour
+		m.Delivers = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/48")}
 	}
 	port := rapid.Uint16Range(1, 65535)
 	proto := rapid.SampledFrom([]ispctl.Protocol{ispctl.TCP, ispctl.UDP})

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -32,7 +34,7 @@ func Parse(file string, data []byte) (*Document, error) {
 				version, versionAt = v, at(n)
 			}
 		},
-		"uplink": func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n), at(n) },
+		"uplink": func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n, doc), at(n) },
 		"host":   func(n *yaml.Node) { doc.HostServices, doc.HostSources = p.host(n) },
 		"admin":  func(n *yaml.Node) { doc.Admin = p.admin(n) },
 		"addresses": func(n *yaml.Node) {
@@ -57,7 +59,7 @@ func Parse(file string, data []byte) (*Document, error) {
 	return doc, errors.Join(p.errs...)
 }
 
-func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
+func (p *parser) uplink(n *yaml.Node, doc *Document) *ispctl.Uplink {
 	u := &ispctl.Uplink{Kind: ispctl.Routed}
 	before := len(p.errs)
 	p.mapping(n, fields{
@@ -67,8 +69,24 @@ func (p *parser) uplink(n *yaml.Node) *ispctl.Uplink {
 		"gateway":   func(n *yaml.Node) { u.Gateway = p.addr(n) },
 		"address6":  func(n *yaml.Node) { u.Address6 = p.prefix(n) },
 		"gateway6":  func(n *yaml.Node) { u.Gateway6 = p.addr(n) },
-		"down":      func(n *yaml.Node) { u.Down = p.rate(n) },
-		"up":        func(n *yaml.Node) { u.Up = p.rate(n) },
+		"on_move":   func(n *yaml.Node) { u.OnMove, _ = p.text(n) },
+		"address_rest": func(n *yaml.Node) {
+			u.Rest = scalar(p, n, func(s string) (time.Duration, error) {
+				d, err := time.ParseDuration(s)
+				if err != nil || d <= 0 {
+					return 0, fmt.Errorf("%q is no time, as 24h", s)
+				}
+				return d, nil
+			})
+		},
+		"delivers": func(n *yaml.Node) {
+			all := []netip.Prefix{}
+			p.each(n, func(n *yaml.Node) { all = append(all, p.prefix(n)) })
+			slices.SortFunc(all, netip.Prefix.Compare)
+			doc.Delivers = &all
+		},
+		"down": func(n *yaml.Node) { u.Down = p.rate(n) },
+		"up":   func(n *yaml.Node) { u.Up = p.rate(n) },
 	}, "interface")
 	if len(p.errs) == before {
 		p.check(n, u.Validate())

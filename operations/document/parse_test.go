@@ -157,7 +157,7 @@ func TestParseRefuses(t *testing.T) {
 		{"mapping for a sequence", "version: 1\nzones: {a: b}", "2:8: want a sequence"},
 		{"word for a sequence", "version: 1\nvms: web1", "2:6: want a sequence"},
 		{"word for a mapping", "version: 1\nzones: [dmz]", "2:9: want a mapping with the keys dhcp, dns, egress, isolated, mtu, name, prefix, prefix6, snat, vlan"},
-		{"nothing for a mapping", "version: 1\nuplink:\n", "2:8: want a mapping with the keys address, address6, down, gateway, gateway6, interface, kind, up"},
+		{"nothing for a mapping", "version: 1\nuplink:\n", "2:8: want a mapping with the keys address, address6, address_rest, delivers, down, gateway, gateway6, interface, kind, on_move, up"},
 		{"keys that are missing", "version: 1\nvms: [{}]\nzones: [{}]\nplans: [{}]\nforwards: [{}]\nuplink: {}\nhost: {}\n", `2:7: key "name" is missing
 2:7: key "template" is missing
 2:7: key "zone" is missing
