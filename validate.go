@@ -15,7 +15,7 @@ import (
 func (m *Model) Validate() error {
 	for _, check := range []func() error{
 		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateHostSources, m.validateAddresses, m.validateZones,
-		m.validatePlans, m.validateVMs, m.validateForwards, m.validatePolicies,
+		m.validatePlans, m.validateVMs, m.validateTrunks, m.validateForwards, m.validatePolicies,
 		m.validateFlows, m.validatePromises, m.validateUsage,
 	} {
 		if err := check(); err != nil {
@@ -160,7 +160,11 @@ func (m *Model) validateZones() error {
 	for _, a := range m.Addresses {
 		owners[a.Addr] = true
 	}
-	vlans := map[int]Name{}
+	type vlan struct {
+		trunk string
+		id    int
+	}
+	vlans := map[vlan]Name{}
 	for i, z := range m.Zones {
 		name := string(z.Name)
 		if _, err := ParseName("zone", name); err != nil {
@@ -200,10 +204,10 @@ func (m *Model) validateZones() error {
 		if z.Egress && private(z.Prefix) && !m.SourceOf(z).IsValid() {
 			return Invalid("zone", name, "egress from the private prefix %s needs an address to go out with: set snat", z.Prefix)
 		}
-		if other, taken := vlans[z.VLAN]; taken && z.VLAN != 0 {
+		if other, taken := vlans[vlan{z.Trunk, z.VLAN}]; taken && z.VLAN != 0 {
 			return Conflicting("zone", name, "vlan %d is zone %q's", z.VLAN, other)
 		}
-		vlans[z.VLAN] = z.Name
+		vlans[vlan{z.Trunk, z.VLAN}] = z.Name
 	}
 	return nil
 }
@@ -266,6 +270,9 @@ func (m *Model) validateVMs() error {
 			zone, ok := zones[nic.Zone]
 			if !ok {
 				_, err := m.Zone(string(nic.Zone))
+				return err
+			}
+			if err := nic.validateAllow(vm.Name); err != nil {
 				return err
 			}
 			for _, addr := range nic.addrs() {

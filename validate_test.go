@@ -18,6 +18,30 @@ var inst = ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
 // uplink up0 with 203.0.113.2/24.
 func provider() *ispctl.Model { return convergetest.Models(inst, ispctl.Paths{})[2] }
 
+func guestOf(m *ispctl.Model, name ispctl.Name) *ispctl.VM {
+	return &m.VMs[slices.IndexFunc(m.VMs, func(vm ispctl.VM) bool { return vm.Name == name })]
+}
+
+func tag(m *ispctl.Model, vm ispctl.Name, tags ...int) { guestOf(m, vm).NICs[0].Tags = tags }
+
+func allow(m *ispctl.Model, vm ispctl.Name, nic int, all ...ispctl.Allowance) {
+	guestOf(m, vm).NICs[nic].Allow = all
+}
+
+// TestTrunksAreValid: the same VLAN on two trunks is two VLANs.
+func TestTrunksAreValid(t *testing.T) {
+	for i, m := range convergetest.TrunkModels(inst, ispctl.Paths{}) {
+		if err := m.Validate(); err != nil {
+			t.Errorf("model %d: %v", i, err)
+		}
+	}
+	m := provider()
+	m.Zones[0].Trunk, m.Zones[0].VLAN, m.Zones[1].Trunk, m.Zones[1].VLAN = "eth1", 10, "eth2", 10
+	if err := m.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestValidate(t *testing.T) {
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
 	const usage, conflict, notFound = ispctl.Usage, ispctl.Conflict, ispctl.NotFound
@@ -76,6 +100,30 @@ func TestValidate(t *testing.T) {
 		{"prefix unspecified", func(m *ispctl.Model) { m.Zones[0].Prefix = prefix("0.0.0.0/8") }, usage, "or unspecified"},
 		{"VLAN below", func(m *ispctl.Model) { m.Zones[0].VLAN = -1 }, usage, "vlan -1 is not 1 to 4094"},
 		{"VLAN above", func(m *ispctl.Model) { m.Zones[0].VLAN = 4095 }, usage, "vlan 4095 is not 1 to 4094"},
+		{"trunk no interface", func(m *ispctl.Model) { m.Zones[0].Trunk = "a/b" }, usage, `interface "a/b"`},
+		{"trunk's port too long", func(m *ispctl.Model) { m.Zones[0].Trunk, m.Zones[0].VLAN = "enp129s0f1np1", 10 }, usage, "its port enp129s0f1np1.10 on trunk enp129s0f1np1 would have 16 bytes"},
+		{"trunk of guests", func(m *ispctl.Model) { m.Zones[0].Trunk, m.Zones[0].VLAN = "isp-x", 10 }, usage, "its trunk isp-x is named as the links of guests and zones are"},
+		{"VLAN twice on a trunk", func(m *ispctl.Model) {
+			for i := range m.Zones {
+				m.Zones[i].Trunk, m.Zones[i].VLAN = "eth1", 10
+			}
+		}, conflict, `zone "mail": vlan 10 is zone "dmz"'s`},
+		{"VLAN is a guest's tag", func(m *ispctl.Model) {
+			m.Zones[0].Trunk, m.Zones[1].Trunk, m.Zones[1].VLAN = "eth1", "eth1", 10
+			tag(m, "web1", 10)
+		}, conflict, "vlan 10 of trunk eth1 is zone"},
+		{"VLAN is the uplink", func(m *ispctl.Model) { m.Zones[0].Trunk, m.Zones[0].VLAN, m.Uplink.Interface = "eth1", 10, "eth1.10" }, conflict, "vlan 10 of trunk eth1 is the uplink"},
+		{"VLAN is the operators'", func(m *ispctl.Model) {
+			m.Zones[0].Trunk, m.Zones[0].VLAN, m.Admin.Links = "eth1", 10, []string{"eth1.10"}
+		}, conflict, "is a link of operators"},
+		{"tags without a trunk", func(m *ispctl.Model) { tag(m, "web1", 10) }, conflict, `vm "web1": nic 0 has tags [10], and zone "dmz" has no trunk`},
+		{"tags in a VLAN", func(m *ispctl.Model) { m.Zones[0].Trunk, m.Zones[0].VLAN = "eth1", 5; tag(m, "web1", 10) }, conflict, "has no trunk that keeps VLANs apart"},
+		{"tag 1", func(m *ispctl.Model) { m.Zones[0].Trunk = "eth1"; tag(m, "web1", 1) }, usage, `tag "1": is not 2 to 4093`},
+		{"tag 4094", func(m *ispctl.Model) { m.Zones[0].Trunk = "eth1"; tag(m, "web1", 4094) }, usage, `tag "4094": is not 2 to 4093`},
+		{"tags twice", func(m *ispctl.Model) { m.Zones[0].Trunk = "eth1"; tag(m, "web1", 10, 10) }, usage, "tags [10 10] are not in order"},
+		{"allowance unknown", func(m *ispctl.Model) { allow(m, "web1", 0, "allow_all") }, usage, `allowance "allow_all": is none of`},
+		{"allowance twice", func(m *ispctl.Model) { allow(m, "web1", 0, ispctl.AllowIPSpoofing, ispctl.AllowIPSpoofing) }, usage, "are not in order"},
+		{"allowance on a leg", func(m *ispctl.Model) { allow(m, "web1", 1, ispctl.AllowIPSpoofing) }, conflict, "nic 1 is on an admin leg"},
 
 		// A zone beside others.
 		{"bridge's name too long", func(m *ispctl.Model) { m.Zones[0].Name = "abcdefghijkl" }, usage, "its bridge isp-abcdefghijkl would have 16 bytes; the kernel takes 15, so the zone's name 11"},

@@ -11,7 +11,7 @@ type Zone struct {
 	Prefix6  netip.Prefix // IPv6, masked, routed to the host by the provider; invalid: none
 	Leg      netip.Prefix // its stretch of the admin network, IPv4, masked; invalid: none
 	Trunk    string       // interface to a switch, by which the zone goes on as VLAN; empty: it ends here
-	VLAN     int          // 0: none
+	VLAN     int          // of the trunk; 0: none, see [Zone.VLANAware]. Without a trunk it is a note and does nothing
 	SNAT     netip.Addr   // external address its outbound traffic bears; invalid: none
 	Egress   bool         // its guests may open connections to the Internet
 	Isolated bool         // its guests do not see each other
@@ -133,7 +133,7 @@ func (z Zone) Validate() error {
 	case z.MTU != 0 && (z.MTU < minMTU || z.MTU > maxMTU):
 		return Invalid("zone", name, "mtu %d is not %d to %d", z.MTU, minMTU, maxMTU)
 	}
-	return nil
+	return z.validateTrunk()
 }
 
 // SourceOf is the address that a zone's traffic to the Internet bears: its

@@ -39,6 +39,12 @@ func (a *applier) vms() error {
 		if want.Limits != nil {
 			spec.Limits = *want.Limits
 		}
+		if want.Allow != nil {
+			spec.Allow = *want.Allow
+		}
+		if want.Tags != nil {
+			spec.Tags = *want.Tags
+		}
 		if want.SSHKeys != nil {
 			spec.SSHKeys = *want.SSHKeys
 		}
@@ -103,6 +109,20 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 		if err := a.tx.SetKeys(have.ID, *want.SSHKeys); err != nil {
 			return err
 		}
+	}
+	if len(have.NICs) > 0 {
+		nic := have.NICs[0]
+		if want.Allow != nil {
+			nic.Allow = *want.Allow
+		}
+		if want.Tags != nil {
+			nic.Tags = *want.Tags
+		}
+		more, err := putNIC(a.tx, have, have.NICs[0], nic)
+		if err != nil {
+			return err
+		}
+		a.said = append(a.said, more...)
 	}
 	if said == "" {
 		return nil

@@ -60,9 +60,9 @@ func promisedHost(m *ispctl.Model) (memory ispctl.Size, cpus int) {
 	return memory, cpus
 }
 
-// admit refuses intent that promises more memory than the host has, unless it
+// admitMemory refuses intent that promises more memory than the host has, unless it
 // promises less than before: who takes back may do so step by step.
-func (p *Provider) admit(ctx context.Context, tx *state.Tx) error {
+func (p *Provider) admitMemory(ctx context.Context, tx *state.Tx) error {
 	if p.Host.Memory == 0 {
 		return nil
 	}

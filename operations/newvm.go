@@ -21,6 +21,8 @@ type VMSpec struct {
 	Address  netip.Addr // invalid: the lowest free one of the zone
 	Address6 netip.Addr // the same for IPv6, where the zone has it
 	Limits   ispctl.Limits
+	Allow    []ispctl.Allowance // opt-outs of its first NIC
+	Tags     []int              // VLANs that its first NIC takes part in
 	Applied  bool
 
 	NoAdmin   bool // no NIC on the admin leg of its zone
@@ -76,7 +78,7 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 			Next: "declare an admin network: ispctl init --admin-prefix PREFIX",
 		}
 	}
-	nics := []ispctl.NIC{{Zone: zone.Name, MAC: newMAC(), Addr: addr, Addr6: addr6}}
+	nics := []ispctl.NIC{{Zone: zone.Name, MAC: newMAC(), Addr: addr, Addr6: addr6, Allow: sortedUnique(spec.Allow), Tags: sortedUnique(spec.Tags)}}
 	if zone.Leg.IsValid() && !spec.NoAdmin {
 		admin, err := mk.adminNIC(zone, spec.Name)
 		if err != nil {

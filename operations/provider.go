@@ -33,6 +33,7 @@ type Provider struct {
 	Drops      func(context.Context) (Drops, error) // what guests sent that the wall dropped
 	Traffic    Traffic                              // nil: what is used now is not known
 	Host       HostFacts
+	CheckTrunk TrunkCheck // nil: any interface will do
 	Images     *images.Store
 	Templates  templates.Set
 	Paths      ispctl.Paths

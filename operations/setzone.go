@@ -15,6 +15,8 @@ type ZoneChange struct {
 	Prefix6          *netip.Prefix // invalid: none
 	SNAT             *netip.Addr   // invalid: none
 	Egress, Isolated *bool
+	Trunk            *string // empty: none
+	VLAN             *int
 	MTU              *int
 	DHCP, DNS        *bool
 }
@@ -22,6 +24,8 @@ type ZoneChange struct {
 func (c ZoneChange) apply(z ispctl.Zone) ispctl.Zone {
 	set(&z.Prefix6, c.Prefix6)
 	set(&z.SNAT, c.SNAT)
+	set(&z.Trunk, c.Trunk)
+	set(&z.VLAN, c.VLAN)
 	set(&z.Egress, c.Egress)
 	set(&z.Isolated, c.Isolated)
 	set(&z.MTU, c.MTU)

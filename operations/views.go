@@ -14,7 +14,8 @@ import (
 type ZoneView struct {
 	Name     ispctl.Name   `json:"name"`
 	Bridge   string        `json:"bridge"`
-	VLAN     int           `json:"vlan"`
+	Trunk    string        `json:"trunk"` // empty: it ends here
+	VLAN     int           `json:"vlan"`  // 0 with a trunk: its bridge keeps VLANs apart
 	Prefix   string        `json:"prefix"`
 	Gateway  string        `json:"gateway"`
 	Prefix6  string        `json:"prefix6"`
@@ -34,7 +35,7 @@ type ZoneView struct {
 
 func viewZone(m *ispctl.Model, z ispctl.Zone) ZoneView {
 	v := ZoneView{
-		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
+		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), Trunk: z.Trunk, VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
 		Prefix6: prefixText(z.Prefix6), Gateway6: addrText(z.Gateway6()),
 		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
 		LegGateway: addrText(z.LegGateway()), LegBridge: m.LegBridge(z),
@@ -220,6 +221,9 @@ type NICView struct {
 	Tap       string   `json:"tap"`
 	Bridge    string   `json:"bridge"`
 	Addresses []string `json:"addresses"`
+
+	Allow []ispctl.Allowance `json:"allow"` // opt-outs of the wall
+	Tags  []int              `json:"tags"`  // VLANs of the trunk that it takes part in
 }
 
 // PhaseView is a point in the making of a VM, and the time since creation.

@@ -73,7 +73,7 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 func viewNICs(m *ispctl.Model, vm ispctl.VM) []NICView {
 	views := make([]NICView, len(vm.NICs))
 	for i, nic := range vm.NICs {
-		views[i] = NICView{Index: nic.Index, Role: "zone", MAC: nic.MAC, Tap: nic.Tap, Bridge: m.Installation.Bridge(nic.Zone), Addresses: addressesOf(nic)}
+		views[i] = NICView{Index: nic.Index, Role: "zone", MAC: nic.MAC, Tap: nic.Tap, Bridge: m.Installation.Bridge(nic.Zone), Addresses: addressesOf(nic), Allow: list(nic.Allow), Tags: list(nic.Tags)}
 		if nic.Role == ispctl.AdminNIC {
 			views[i].Role, views[i].Bridge = string(nic.Role), m.Installation.LegBridge(nic.Zone)
 		}

@@ -233,6 +233,12 @@ func (t *Tx) RenameVM(vm ispctl.VM, name ispctl.Name) error {
 	)
 }
 
+// UpdateNIC changes what a NIC is let do, and the VLANs it takes part in; its
+// other columns are for life.
+func (t *Tx) UpdateNIC(vm int64, nic ispctl.NIC) error {
+	return t.exec(`UPDATE nic SET allow = ?, tags = ? WHERE vm = ? AND idx = ?`, list(nic.Allow), list(nic.Tags), vm, nic.Index)
+}
+
 // DeleteVM forgets a VM that every layer has let go of, and frees its address.
 func (t *Tx) DeleteVM(id int64) error {
 	return errors.Join(t.exec(`DELETE FROM quota WHERE vm = (SELECT name FROM vm WHERE id = ?)`, id), t.exec(`DELETE FROM vm WHERE id = ?`, id))

@@ -16,6 +16,7 @@ import (
 	"ispctl/internal/probe"
 	"ispctl/internal/rehearse"
 	"ispctl/internal/resident"
+	"ispctl/net/bridge"
 	"ispctl/operations"
 	"ispctl/state"
 	"ispctl/templates"
@@ -72,6 +73,7 @@ func (a *app) root() *cobra.Command {
 		group("tariff", "What the traffic of a plan costs", a.tariffSet(), a.tariffList(), a.tariffRemove()),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
 		group("vm", "Virtual machines", append(a.vmActs(), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
+		group("nic", "What a VM's interfaces are let do", a.nicAllow(), a.nicDeny(), a.nicTags()),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
 		a.versionCmd(), a.completionCmd(),
 	)
@@ -210,7 +212,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 		return nil, err
 	}
 	a.later(closeLayers)
-	p.Layers = layers
+	p.Layers, p.CheckTrunk = layers, bridge.CheckTrunk
 	p.Guards, p.Caller, p.Rehearse = a.guards(), caller(), rehearse.Through
 	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,12 @@ var vmListing = listing[operations.VMView]{
 		{"HYPERVISOR", true, func(v operations.VMView) string { return v.Hypervisor }},
 		{"CREATED", true, func(v operations.VMView) string { return v.CreatedAt.Format(time.RFC3339) }},
 		{"PHASES", true, func(v operations.VMView) string { return phasesText(v.Phases) }},
+		{"ALLOW", true, func(v operations.VMView) string {
+			return nicsText(v.NICs, func(n operations.NICView) string { return join(n.Allow) })
+		}},
+		{"TAGS", true, func(v operations.VMView) string {
+			return nicsText(v.NICs, func(n operations.NICView) string { return joinNumbers(n.Tags) })
+		}},
 		{"DROPS", true, func(v operations.VMView) string { return dropsText(v.Drops) }},
 		{"ERROR", true, func(v operations.VMView) string { return v.Error }},
 	},
@@ -35,6 +42,25 @@ func forwardsText(all []operations.ForwardView) string {
 	texts := make([]string, len(all))
 	for i, f := range all {
 		texts[i] = f.Listen + "->" + f.To
+	}
+	return strings.Join(texts, ",")
+}
+
+// nicsText says of each NIC that has it what it has, as "0:10,20".
+func nicsText(nics []operations.NICView, what func(operations.NICView) string) string {
+	var texts []string
+	for _, n := range nics {
+		if text := what(n); text != "" {
+			texts = append(texts, strconv.Itoa(n.Index)+":"+text)
+		}
+	}
+	return strings.Join(texts, " ")
+}
+
+func joinNumbers(all []int) string {
+	texts := make([]string, len(all))
+	for i, n := range all {
+		texts[i] = strconv.Itoa(n)
 	}
 	return strings.Join(texts, ",")
 }

@@ -16,7 +16,7 @@ func (a *app) vmCreate() *cobra.Command {
 	var o operations.Options
 	var spec operations.VMSpec
 	var address, address6 string
-	var keyFiles []string
+	var keyFiles, allow, tags []string
 	var wait, ifNotExists bool
 	var timeout time.Duration
 	c := &cobra.Command{
@@ -42,6 +42,12 @@ func (a *app) vmCreate() *cobra.Command {
 				if spec.Address6, err = parseAddress(address6); err != nil {
 					return err
 				}
+			}
+			if spec.Allow, err = parseAll(allow, ispctl.ParseAllowance); err != nil {
+				return err
+			}
+			if spec.Tags, err = parseAll(tags, ispctl.ParseTag); err != nil {
+				return err
 			}
 			if spec.SSHKeys, err = readKeys(keyFiles); err != nil {
 				return err
@@ -84,6 +90,8 @@ func (a *app) vmCreate() *cobra.Command {
 	c.Flags().StringVar(&address, "address", "", "its address in the zone; without it the lowest free one")
 	c.Flags().StringVar(&address6, "address6", "", "its IPv6 address, where the zone has an IPv6 prefix; without it the lowest free one")
 	c.Flags().BoolVar(&spec.NoAdmin, "no-admin", false, "no interface on the admin leg of its zone")
+	c.Flags().StringSliceVar(&allow, "allow", nil, "opt-outs of the wall for its first interface, as allow_ip_spoofing (see: ispctl nic allow --help)")
+	c.Flags().StringSliceVar(&tags, "tags", nil, "VLANs of its zone's trunk that it takes part in, with tagged frames, as 10,20")
 	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys that may log in; may be given again")
 	waitFlags(c, &wait, &timeout)
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
@@ -92,6 +100,7 @@ func (a *app) vmCreate() *cobra.Command {
 	required(c, "template", "zone", "plan")
 	_ = c.RegisterFlagCompletionFunc("template", a.completeTemplates)
 	_ = c.RegisterFlagCompletionFunc("zone", a.complete(zoneNames))
+	_ = c.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(allowanceNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("plan", a.complete(planNames))
 	return c
 }

@@ -16,6 +16,7 @@ var zoneListing = listing[operations.ZoneView]{
 		{"GATEWAY", true, func(z operations.ZoneView) string { return z.Gateway }},
 		{"BRIDGE", true, func(z operations.ZoneView) string { return z.Bridge }},
 		{"LEG", true, func(z operations.ZoneView) string { return z.Leg }},
+		{"TRUNK", true, func(z operations.ZoneView) string { return z.Trunk }},
 		{"VLAN", true, func(z operations.ZoneView) string { return number(z.VLAN) }},
 		{"EGRESS", false, func(z operations.ZoneView) string { return strconv.FormatBool(z.Egress) }},
 		{"ISOLATED", true, func(z operations.ZoneView) string { return strconv.FormatBool(z.Isolated) }},

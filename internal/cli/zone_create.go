@@ -20,6 +20,7 @@ func (a *app) zoneCreate() *cobra.Command {
 		Example: `  ispctl zone create dmz --prefix 10.10.0.0/24 --snat 203.0.113.10
   ispctl zone create web --prefix 10.40.0.0/24 --prefix6 2001:db8:40::/64 --egress
   ispctl zone create mail --prefix 10.20.0.0/24 --dhcp --dns
+  ispctl zone create storage --prefix 10.50.0.0/24 --trunk eth1 --vlan 10
   ispctl zone create lab --prefix 10.30.0.0/24 --egress --dry-run`,
 		Args: args(1, "the name of a zone"), ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, given []string) error {
@@ -35,6 +36,9 @@ func (a *app) zoneCreate() *cobra.Command {
 				if z.Prefix6, err = netip.ParsePrefix(prefix6); err != nil {
 					return ispctl.Invalid("zone", given[0], "prefix6 %q is not ADDRESS/LENGTH", prefix6)
 				}
+			}
+			if z.VLAN != 0 && z.Trunk == "" {
+				return ispctl.Invalid("zone", given[0], "vlan %d goes nowhere without --trunk", z.VLAN)
 			}
 			if snat != "" {
 				if z.SNAT, err = netip.ParseAddr(snat); err != nil {
@@ -59,6 +63,8 @@ func (a *app) zoneCreate() *cobra.Command {
 	c.Flags().StringVar(&snat, "snat", "", "external address that the zone's traffic goes out with (implies --egress)")
 	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
 	c.Flags().BoolVar(&z.Isolated, "isolated", false, "guests of the zone do not see each other")
+	c.Flags().StringVar(&z.Trunk, "trunk", "", "interface to a switch by which the zone goes on; with --vlan as that VLAN, without as those of its guests' tags (nic tags)")
+	c.Flags().IntVar(&z.VLAN, "vlan", 0, "the zone's VLAN on its trunk, 1 to 4094")
 	c.Flags().IntVar(&z.MTU, "mtu", 0, "MTU of the zone in bytes; 0 is 1500")
 	c.Flags().BoolVar(&z.DHCP, "dhcp", false, "tell guests their address by DHCP, beside the seed")
 	c.Flags().BoolVar(&z.DNS, "dns", false, "answer names at the gateway: VM.ZONE.internal, and with egress those of the Internet")

@@ -11,9 +11,9 @@ import (
 
 func (a *app) zoneSet() *cobra.Command {
 	var o operations.Options
-	var prefix6, snat string
+	var prefix6, snat, trunk string
 	var egress, isolated, dhcp, dns bool
-	var mtu int
+	var mtu, vlan int
 	c := &cobra.Command{
 		Use: "set NAME", Short: "Change a zone",
 		Long: `Change a zone. What is not named stays.
@@ -23,6 +23,7 @@ the zone has it; a guest that is told by its seed alone reads it when it is
 started next.`,
 		Example: `  ispctl zone set dmz --prefix6 2001:db8:10::/64 --confirm 60s
   ispctl zone set dmz --prefix6 none
+  ispctl zone set dmz --trunk eth1 --vlan 20
   ispctl zone set lab --egress=false --dns`,
 		Args: args(1, "the name of a zone"), ValidArgsFunction: first(a.complete(zoneNames)),
 	}
@@ -54,6 +55,15 @@ started next.`,
 				*one.to = one.from
 			}
 		}
+		if c.Flags().Changed("trunk") {
+			if trunk == "none" {
+				trunk = ""
+			}
+			change.Trunk = &trunk
+		}
+		if c.Flags().Changed("vlan") {
+			change.VLAN = &vlan
+		}
 		if c.Flags().Changed("mtu") {
 			change.MTU = &mtu
 		}
@@ -68,6 +78,8 @@ started next.`,
 	c.Flags().StringVar(&snat, "snat", "", "external address that the zone's traffic goes out with, or none")
 	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
 	c.Flags().BoolVar(&isolated, "isolated", false, "guests of the zone do not see each other")
+	c.Flags().StringVar(&trunk, "trunk", "", "interface to a switch by which the zone goes on, or none")
+	c.Flags().IntVar(&vlan, "vlan", 0, "the zone's VLAN on its trunk; 0: its guests take part in VLANs by their tags")
 	c.Flags().IntVar(&mtu, "mtu", 0, "MTU of the zone in bytes; 0 is 1500")
 	c.Flags().BoolVar(&dhcp, "dhcp", false, "tell guests their address by DHCP, beside the seed")
 	c.Flags().BoolVar(&dns, "dns", false, "answer names at the gateway")

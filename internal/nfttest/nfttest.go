@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -120,11 +121,19 @@ func (l Layer) TextIsTruth(t *testing.T) {
 	}
 }
 
+// tag is a VLAN's, after a MAC, in a set declared so.
+var tag = regexp.MustCompile(`(:[0-9a-f]{2} \. )0x([0-9a-f]{1,4})\b`)
+
 // bytes16 is an IPv6 address as nft(8) lists it in a set that was declared by
 // bytes of the packet. The kernel has the same set either way.
 var bytes16 = regexp.MustCompile(`0x[0-9a-f]{32}`)
 
 func inWords(listing string) string {
+	listing = tag.ReplaceAllStringFunc(listing, func(text string) string {
+		parts := tag.FindStringSubmatch(text)
+		n, _ := strconv.ParseUint(parts[2], 16, 16)
+		return parts[1] + strconv.FormatUint(n, 10)
+	})
 	return bytes16.ReplaceAllStringFunc(listing, func(text string) string {
 		b, err := hex.DecodeString(text[2:])
 		if err != nil {
@@ -212,7 +221,11 @@ func all(string) bool { return true }
 
 // byExample is how nft shows a set that was declared by examples of its keys;
 // by netlink it is given the types, see [nft.TypeNDTarget].
-const byExample, byType = "typeof iifname . ether saddr . @th,64,128", "type ifname . ether_addr . ipv6_addr"
+var byType = strings.NewReplacer(
+	"typeof iifname . ether saddr . @th,64,128", "type ifname . ether_addr . ipv6_addr",
+	"typeof iifname . @th,64,128", "type ifname . ipv6_addr",
+	"typeof iifname . ether saddr . @ll,112,16", "type ifname . ether_addr . inet_service",
+)
 
 // marks are the values of maps to packet marks. Without the byte order of a
 // map's values, which the library cannot give it, nft shows those that came by
@@ -239,7 +252,7 @@ func ruleset(t testing.TB, pass func(table string) bool) string {
 		if pass(f[2]) {
 			list := counts.ReplaceAllString(testkit.Sh(t, "nft", "list", "table", f[1], f[2]), "counted")
 			list = marks.ReplaceAllStringFunc(list, eitherWay)
-			b.WriteString(strings.ReplaceAll(list, byExample, byType))
+			b.WriteString(byType.Replace(list))
 		}
 	}
 	return b.String()

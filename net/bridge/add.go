@@ -23,6 +23,8 @@ func (k *Kernel) add(l Link) error {
 		return k.addTap(l)
 	case VMAC:
 		return k.addVMAC(l)
+	case VLAN:
+		return k.addVLAN(l)
 	}
 	return fmt.Errorf("no such kind of link: %q", l.Kind)
 }

@@ -24,6 +24,110 @@ func TestLawsOnFake(t *testing.T) {
 	})
 }
 
+func trunkModels() []*ispctl.Model { return convergetest.TrunkModels(inst, ispctl.Paths{}) }
+
+func TestTrunkLawsOnFake(t *testing.T) {
+	fake := bridge.NewFake()
+	convergetest.Laws(t, convergetest.Suite[bridge.State, bridge.Change]{
+		Models: trunkModels(), Desired: bridge.Desired, Diff: bridge.Diff, Target: fake, Foreign: fake.DrawForeign, Passes: 400,
+	})
+}
+
+// TestTrunkLawsOnKernel has a VLAN of the operator's own beside ours.
+func TestTrunkLawsOnKernel(t *testing.T) {
+	testkit.Need(t, testkit.VLAN, testkit.VLANFiltering)
+	testkit.NetNS(t)
+	trunk(t)
+	testkit.Sh(t, "ip", "link", "add", "link", "eth0", "name", "eth0.99", "type", "vlan", "id", "99")
+	convergetest.Laws(t, convergetest.Suite[bridge.State, bridge.Change]{
+		Models: trunkModels(), Desired: bridge.Desired, Diff: bridge.Diff, Target: open(t),
+		Foreign: func() string { return testkit.Sh(t, "ip", "-d", "-o", "link", "show", "dev", "eth0.99") },
+	})
+}
+
+// trunk makes the interface to a switch, and the switch's end of the cable.
+func trunk(t *testing.T) {
+	testkit.Sh(t, "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "switch")
+	testkit.Sh(t, "ip", "link", "set", "eth0", "up")
+	testkit.Sh(t, "ip", "link", "set", "switch", "up")
+}
+
+// TestWhatBridgeSees holds VLANs against bridge(8).
+func TestWhatBridgeSees(t *testing.T) {
+	testkit.Need(t, testkit.VLAN, testkit.VLANFiltering)
+	testkit.NetNS(t)
+	trunk(t)
+	k := open(t)
+	converge(t, k, trunkModels()[2])
+	got := strings.Join(strings.Fields(testkit.Sh(t, "bridge", "vlan", "show")), " ")
+	for _, want := range []string{
+		"isp-dmz 4094 PVID Egress Untagged", "isp-1-0 30 40 4094 PVID Egress Untagged",
+		"eth0.30 30 PVID Egress Untagged", "eth0.40 40 PVID Egress Untagged",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("lacks %q:\n%s", want, got)
+		}
+	}
+	link := testkit.Sh(t, "ip", "-d", "-o", "link", "show", "dev", "isp-dmz")
+	for _, want := range []string{"vlan_filtering 1", "vlan_default_pvid 0"} {
+		if !strings.Contains(link, want) {
+			t.Errorf("lacks %q:\n%s", want, link)
+		}
+	}
+	for name, harm := range map[string][]string{
+		"VLAN 1 on a tap":       {"bridge", "vlan", "add", "dev", "isp-1-0", "vid", "1"},
+		"a tag gone":            {"bridge", "vlan", "del", "dev", "isp-1-0", "vid", "30"},
+		"untagged gone":         {"bridge", "vlan", "del", "dev", "isp-dmz", "vid", "4094", "self"},
+		"port of another VLAN":  {"bridge", "vlan", "add", "dev", "eth0.30", "vid", "4094"},
+		"no VLANs apart":        {"ip", "link", "set", "isp-dmz", "type", "bridge", "vlan_filtering", "0"},
+		"default VLAN":          {"ip", "link", "set", "isp-dmz", "type", "bridge", "vlan_default_pvid", "1"},
+		"port deleted":          {"ip", "link", "delete", "eth0.30"},
+		"port of another trunk": {"sh", "-c", "ip link del eth0.30 && ip link add link switch name eth0.30 group " + groupText() + " type vlan id 30"},
+		"port with another tag": {"sh", "-c", "ip link del eth0.30 && ip link add link eth0 name eth0.30 group " + groupText() + " type vlan id 31"},
+	} {
+		testkit.Sh(t, harm...)
+		if n := converge(t, k, trunkModels()[2]); n == 0 {
+			t.Errorf("%s: the harm was not seen", name)
+		}
+		if n := converge(t, k, trunkModels()[2]); n != 0 {
+			t.Errorf("%s: %d changes after it was mended", name, n)
+		}
+	}
+}
+
+// TestTrunkThatWillNotDo is refused in words that say what to do. What the
+// kernel lacks is said too.
+func TestTrunkThatWillNotDo(t *testing.T) {
+	testkit.NetNS(t)
+	testkit.Sh(t, "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "switch")
+	check := func(trunk string, mtu int, aware bool, want ...string) {
+		t.Helper()
+		err := bridge.CheckTrunk(trunk, mtu, aware)
+		for _, text := range want {
+			if err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("%s, MTU %d: want an error with %q, have: %v", trunk, mtu, text, err)
+			}
+		}
+		if len(want) == 0 && err != nil {
+			t.Error(err)
+		}
+	}
+	check("eth7", 1500, false, `trunk "eth7"`, "no such interface")
+	check("eth0", 1500, false, "is down", "ip link set dev eth0 up")
+	testkit.Sh(t, "ip", "link", "set", "eth0", "up")
+	check("eth0", 1501, false, "its MTU is 1500, and the zone's 1501", "--mtu 1500")
+	if testkit.VLAN.Probe() == nil {
+		check("eth0", 1500, false)
+	} else {
+		check("eth0", 1500, false, "modprobe 8021q")
+	}
+	if testkit.VLANFiltering.Probe() == nil && testkit.VLAN.Probe() == nil {
+		check("eth0", 1500, true)
+	} else if testkit.VLANFiltering.Probe() != nil {
+		check("eth0", 1500, true, "CONFIG_BRIDGE_VLAN_FILTERING")
+	}
+}
+
 func TestLawsOnKernel(t *testing.T) {
 	testkit.NetNS(t)
 	// A bridge and a tap that look like ours in everything but the mark.
@@ -186,7 +290,7 @@ func TestFakeFails(t *testing.T) {
 func TestChangesAsText(t *testing.T) {
 	var b strings.Builder
 	have := bridge.State{}
-	for _, m := range models() {
+	for _, m := range append(models(), trunkModels()...) {
 		want, err := bridge.Desired(m)
 		if err != nil {
 			t.Fatal(err)

@@ -14,18 +14,21 @@ type Act int
 
 // The acts, in the order a link goes through them.
 const (
-	Replace     Act = iota // remove a link of ours that has the wrong kind
-	Add                    // make it, with its mark, alias and MAC, and leave it down
-	SetMAC                 // give a bridge its own address
-	SetMTU                 // set the MTU to Link.MTU
-	SetAlias               // say what it is for
-	Harden                 // set the sysctls of hardening
-	DelAddress             // take Prefix off
-	AddAddress             // put Prefix on
-	SetMaster              // make it a port of Link.Master
-	SetIsolated            // let Link.Isolated say whether isolated ports reach it
-	SetUp                  // let it carry frames
-	Remove                 // it is left over
+	Replace      Act = iota // remove a link of ours that has the wrong kind
+	Add                     // make it, with its mark, alias and MAC, and leave it down
+	SetMAC                  // give a bridge its own address
+	SetMTU                  // set the MTU to Link.MTU
+	SetAlias                // say what it is for
+	Harden                  // set the sysctls of hardening
+	DelAddress              // take Prefix off
+	AddAddress              // put Prefix on
+	SetFiltering            // let Link.Filtering say whether a bridge keeps VLANs apart
+	SetMaster               // make it a port of Link.Master
+	DelVLAN                 // let VLAN pass it no more
+	AddVLAN                 // let VLAN pass it
+	SetIsolated             // let Link.Isolated say whether isolated ports reach it
+	SetUp                   // let it carry frames
+	Remove                  // it is left over
 )
 
 // Change is one act on a link. Link is the link as wanted, or, where it is to
@@ -34,6 +37,7 @@ type Change struct {
 	Act    Act
 	Link   Link
 	Prefix netip.Prefix // of DelAddress and AddAddress
+	VLAN   PortVLAN     // of DelVLAN and AddVLAN
 }
 
 // Kind is Prune for what is left over and Ensure for all else.
@@ -49,8 +53,11 @@ func (c Change) String() string {
 	dev := c.Link.Name
 	switch c.Act {
 	case Add:
-		if c.Link.Kind == Tap {
+		switch c.Link.Kind {
+		case Tap:
 			return fmt.Sprintf("ip tuntap add dev %s mode tap vnet_hdr", dev)
+		case VLAN:
+			return fmt.Sprintf("ip link add link %s name %s mtu %d type vlan id %d", c.Link.Parent, dev, c.Link.MTU, c.Link.ID)
 		}
 		if c.Link.Kind == VMAC {
 			return fmt.Sprintf("ip link add name %s link %s address %s type macvlan mode private", dev, c.Link.Parent, c.Link.MAC)
@@ -87,11 +94,28 @@ func (c Change) String() string {
 			return fmt.Sprintf("ip link set dev %s nomaster", dev)
 		}
 		return fmt.Sprintf("ip link set dev %s master %s", dev, c.Link.Master)
+	case SetFiltering:
+		if !c.Link.Filtering {
+			return fmt.Sprintf("ip link set dev %s type bridge vlan_filtering 0", dev)
+		}
+		return fmt.Sprintf("ip link set dev %s type bridge vlan_default_pvid 0 vlan_filtering 1", dev)
+	case DelVLAN:
+		return fmt.Sprintf("bridge vlan del dev %s vid %d%s", dev, c.VLAN.ID, c.self())
+	case AddVLAN:
+		return fmt.Sprintf("bridge vlan add dev %s vid %s%s", dev, c.VLAN, c.self())
 	case SetUp:
 		return fmt.Sprintf("ip link set dev %s up", dev)
 	default: // Replace, Remove
 		return "ip link delete dev " + dev
 	}
+}
+
+// self says that a VLAN is of the bridge itself, by which the host takes part.
+func (c Change) self() string {
+	if c.Link.Kind == Bridge {
+		return " self"
+	}
+	return ""
 }
 
 func onOff(b bool) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ispctl"
@@ -23,6 +24,7 @@ const (
 	Bridge Kind = "bridge"
 	Tap    Kind = "tap"
 	VMAC   Kind = "macvlan" // on the uplink, with a MAC that the provider issued
+	VLAN   Kind = "vlan"    // port of a bridge by which a VLAN of a trunk comes in
 )
 
 // Link is what we manage of a link; the rest of its attributes is the
@@ -32,8 +34,8 @@ type Link struct {
 	Kind      Kind
 	Alias     string         // for people: "zone dmz", "vm web1 nic 0"
 	MAC       string         // of a bridge; a tap's is the kernel's choice
-	Master    string         // the bridge a tap is a port of
-	Parent    string         // of a VMAC: the link it is on; its MTU is that link's
+	Master    string         // the bridge a tap or a VLAN is a port of
+	Parent    string         // of a VMAC or a VLAN: the link it is on, which is not ours; a VMAC's MTU is that link's
 	Wire      bool           // its master is the uplink's bridge, which is the operator's
 	Isolated  bool           // a tap that other isolated ports of its bridge cannot reach
 	MTU       int            // in bytes
@@ -41,10 +43,27 @@ type Link struct {
 	IPv6      bool           // it speaks IPv6; a tap never does
 	Hardened  bool           // its sysctls are those of hardening
 	Up        bool
+
+	ID        int        // of a VLAN: the tag its frames bear on the trunk
+	Filtering bool       // of a bridge: it keeps VLANs apart
+	VLANs     []PortVLAN // of a bridge that does, and of its ports: what may pass there, sorted
 }
 
-// Desired is a bridge per zone, one for its admin leg, and a tap per NIC, all
-// up. The guests of a leg never see each other.
+// PortVLAN is a VLAN that passes a port of a bridge.
+type PortVLAN struct {
+	ID       int
+	Untagged bool // without a tag: what comes in untagged is of it, and what goes out loses its tag
+}
+
+func (v PortVLAN) String() string {
+	if v.Untagged {
+		return strconv.Itoa(v.ID) + " pvid untagged"
+	}
+	return strconv.Itoa(v.ID)
+}
+
+// Desired is a bridge per zone, one for its admin leg, a port per VLAN of a
+// trunk, and a tap per NIC, all up. The guests of a leg never see each other.
 func Desired(m *ispctl.Model) (State, error) {
 	s := State{}
 	zones := map[ispctl.Name]ispctl.Zone{}
@@ -62,6 +81,9 @@ func Desired(m *ispctl.Model) (State, error) {
 			bridge.Addresses = append(bridge.Addresses, z.GatewayPrefix6(), netip.PrefixFrom(ispctl.BridgeLinkLocal(name), 64))
 			slices.SortFunc(bridge.Addresses, netip.Prefix.Compare)
 		}
+		if z.VLANAware() {
+			bridge.Filtering, bridge.VLANs = true, []PortVLAN{{ispctl.UntaggedVLAN, true}}
+		}
 		s[name] = bridge
 		if leg := m.LegBridge(z); leg != "" {
 			s[leg] = Link{
@@ -77,6 +99,16 @@ func Desired(m *ispctl.Model) (State, error) {
 			Addresses: []netip.Prefix{netip.PrefixFrom(a.Addr, a.Addr.BitLen())}, Hardened: true, Up: true,
 		}
 	}
+	for _, port := range m.TrunkPorts() {
+		link := Link{
+			Name: port.Name, Kind: VLAN, Alias: fmt.Sprintf("zone %s trunk %s", port.Zone, port.Trunk), Parent: port.Trunk, ID: port.VLAN,
+			Master: m.Installation.Bridge(port.Zone), MTU: zones[port.Zone].LinkMTU(), Hardened: true, Up: true,
+		}
+		if port.Aware {
+			link.VLANs = []PortVLAN{{port.VLAN, true}}
+		}
+		s[port.Name] = link
+	}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			tap := Link{
@@ -85,6 +117,11 @@ func Desired(m *ispctl.Model) (State, error) {
 			}
 			if nic.Role == ispctl.AdminNIC {
 				tap.Master, tap.Isolated, tap.MTU = m.LegBridge(zones[nic.Zone]), true, ispctl.DefaultMTU
+			} else if zones[nic.Zone].VLANAware() {
+				for _, tag := range nic.Tags {
+					tap.VLANs = append(tap.VLANs, PortVLAN{ID: tag})
+				}
+				tap.VLANs = append(tap.VLANs, PortVLAN{ispctl.UntaggedVLAN, true}) // the highest of all
 			}
 			if nic.Role == ispctl.WireNIC {
 				// The operator made that bridge, and its MTU is his to know.
@@ -102,6 +139,7 @@ const legAlias = "admin leg of "
 // object is what the link is for, as the model names it: "zone dmz", "vm web1".
 func (l Link) object() string {
 	object, _, _ := strings.Cut(l.Alias, " nic ")
+	object, _, _ = strings.Cut(object, " trunk ")
 	return strings.TrimPrefix(object, legAlias)
 }
 

@@ -6,18 +6,18 @@ import (
 	"ispctl"
 )
 
-// Diff lists what makes have into want: bridges before the taps that are their
-// ports, each link up last, and what is left over at the end, taps first.
+// Diff lists what makes have into want: bridges before the links that are their
+// ports, each link up last, and what is left over at the end, ports first.
 func Diff(want, have State) []Change {
 	var changes []Change
-	for _, kind := range []Kind{Bridge, VMAC, Tap} {
+	for _, kind := range []Kind{Bridge, VLAN, VMAC, Tap} {
 		for _, name := range sortedNames(want) {
 			if w := want[name]; w.Kind == kind {
 				changes = append(changes, mend(w, have)...)
 			}
 		}
 	}
-	for _, kind := range []Kind{Tap, VMAC, Bridge} {
+	for _, kind := range []Kind{Tap, VMAC, VLAN, Bridge} {
 		for _, name := range sortedNames(have) {
 			if _, wanted := want[name]; !wanted && have[name].Kind == kind {
 				changes = append(changes, Change{Act: Remove, Link: have[name]})
@@ -33,6 +33,9 @@ func fresh(w Link) Link {
 	if w.Kind == VMAC {
 		l.MTU = 0
 	}
+	if w.Kind == VLAN {
+		l.ID, l.MTU = w.ID, w.MTU // it is made with it, for the trunk's may be less than the usual
+	}
 	return l
 }
 
@@ -41,13 +44,16 @@ func mend(w Link, have State) []Change {
 	var changes []Change
 	do := func(a Act) { changes = append(changes, Change{Act: a, Link: w}) }
 	h, there := have[w.Name]
-	if there && (h.Kind != w.Kind || h.Parent != w.Parent) {
+	if there && (h.Kind != w.Kind || h.Parent != w.Parent || h.ID != w.ID) {
 		changes = append(changes, Change{Act: Replace, Link: h})
 		there = false
 	}
 	if !there {
 		do(Add)
 		h = fresh(w)
+	}
+	if w.Filtering != h.Filtering {
+		do(SetFiltering)
 	}
 	if w.MAC != h.MAC {
 		do(SetMAC)
@@ -74,11 +80,35 @@ func mend(w Link, have State) []Change {
 	if w.Master != h.Master || w.Wire != h.Wire {
 		do(SetMaster)
 	}
+	changes = append(changes, mendVLANs(w, h, have)...)
 	if w.Isolated != h.Isolated || w.Isolated && w.Master != h.Master {
 		do(SetIsolated) // after the master: a port forgets it when it changes bridge
 	}
 	if w.Up && !h.Up {
 		do(SetUp)
+	}
+	return changes
+}
+
+// mendVLANs says what may pass a port. It comes after the master: a port forgets
+// it when it changes bridge, and all ports do when their bridge begins to keep
+// VLANs apart.
+func mendVLANs(w, h Link, have State) []Change {
+	var changes []Change
+	seen := h.VLANs
+	switch {
+	case w.Master != h.Master, w.Kind == Bridge && !h.Filtering, w.Kind != Bridge && !have[w.Master].Filtering:
+		seen = nil
+	}
+	for _, v := range seen {
+		if !slices.Contains(w.VLANs, v) {
+			changes = append(changes, Change{Act: DelVLAN, Link: w, VLAN: v})
+		}
+	}
+	for _, v := range w.VLANs {
+		if !slices.Contains(seen, v) {
+			changes = append(changes, Change{Act: AddVLAN, Link: w, VLAN: v})
+		}
 	}
 	return changes
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ var ErrInjected = errors.New("injected fault")
 // NewFake is a host with one link that is not ours.
 func NewFake() *Fake {
 	return &Fake{
-		Links:   map[string]Link{"eth0": {Name: "eth0", Kind: "veth", Up: true}},
+		Links:   map[string]Link{"eth0": {Name: "eth0", Kind: "veth", MTU: 9000, Up: true}},
 		Foreign: map[string]bool{"eth0": true},
 	}
 }
@@ -69,13 +70,22 @@ func (f *Fake) apply(c Change) error {
 		delete(f.Links, name)
 		for port, other := range f.Links {
 			if other.Master == name {
-				other.Master = ""
+				other.Master, other.VLANs = "", nil
 				f.Links[port] = other
 			}
 		}
 		return nil
 	case c.Act == Add:
 		if !there {
+			if c.Link.Kind == VLAN {
+				trunk, ok := f.Links[c.Link.Parent]
+				switch {
+				case !ok:
+					return errors.New("no such trunk")
+				case c.Link.MTU > trunk.MTU:
+					return errors.New("numerical result out of range: the trunk's MTU is less")
+				}
+			}
 			f.Links[name] = fresh(c.Link)
 		}
 		return nil
@@ -117,9 +127,30 @@ func (f *Fake) apply(c Change) error {
 			return errors.New("master is no bridge")
 		}
 		if l.Master != c.Link.Master {
-			l.Isolated = false
+			l.Isolated, l.VLANs = false, nil
 		}
 		l.Master = c.Link.Master
+	case SetFiltering:
+		l.Filtering, l.VLANs = c.Link.Filtering, nil
+		for port, other := range f.Links {
+			if other.Master == name {
+				other.VLANs = nil
+				f.Links[port] = other
+			}
+		}
+	case DelVLAN:
+		l.VLANs = slices.DeleteFunc(slices.Clone(l.VLANs), func(v PortVLAN) bool { return v.ID == c.VLAN.ID })
+		if len(l.VLANs) == 0 {
+			l.VLANs = nil
+		}
+	case AddVLAN:
+		if !l.Filtering && !f.Links[l.Master].Filtering {
+			return errors.New("operation not supported: the bridge keeps no VLANs apart")
+		}
+		if !slices.Contains(l.VLANs, c.VLAN) {
+			l.VLANs = append(slices.Clone(l.VLANs), c.VLAN)
+			slices.SortFunc(l.VLANs, func(a, b PortVLAN) int { return cmp.Compare(a.ID, b.ID) })
+		}
 	case SetUp:
 		l.Up = true
 	}

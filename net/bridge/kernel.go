@@ -75,6 +75,10 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		link.Hardened = hardened(link.Kind, d.settings)
 		if b, ok := l.(*netlink.Bridge); ok {
 			link.Hardened = link.Hardened && b.GroupFwdMask != nil && *b.GroupFwdMask == groupsToFilter
+			link.Filtering = b.VlanFiltering != nil && *b.VlanFiltering && b.VlanDefaultPVID != nil && *b.VlanDefaultPVID == 0
+		}
+		if v, ok := l.(*netlink.Vlan); ok {
+			link.ID, parents[link.Name] = v.VlanId, a.ParentIndex
 		}
 		s[link.Name], masters[link.Name] = link, a.MasterIndex
 	}
@@ -83,6 +87,9 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		link.Master, link.Wire = names[index], theirs[index]
 		link.Parent = names[parents[name]]
 		s[name] = link
+	}
+	if err := k.observeVLANs(s, names); err != nil {
+		return nil, err
 	}
 	addrs, err := whole(func() ([]netlink.Addr, error) { return k.nl.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
@@ -183,8 +190,17 @@ func (k *Kernel) apply(c Change) error {
 			return err
 		}
 		return k.nl.LinkSetMasterByIndex(link, master.Attrs().Index)
+	case SetFiltering:
+		return k.setFiltering(link, c.Link.Filtering)
+	case DelVLAN:
+		return k.setVLAN(link, c.VLAN, false)
+	case AddVLAN:
+		return k.setVLAN(link, c.VLAN, true)
 	case SetUp:
-		return k.nl.LinkSetUp(link)
+		if err := k.nl.LinkSetUp(link); !errors.Is(err, unix.ENETDOWN) || c.Link.Kind != VLAN {
+			return err
+		}
+		return fmt.Errorf("trunk %s is down: run: ip link set dev %s up", c.Link.Parent, c.Link.Parent)
 	}
 	return fmt.Errorf("no such act: %d", c.Act)
 }

@@ -32,7 +32,13 @@
 // A NIC on an admin leg passes TCP, UDP and ICMP to its leg's gateway, which is
 // how it sees everybody who comes to it there, and ARP with it; nothing else.
 //
-// What does not, beside everything forged: VLAN tags (priority tags too), every
+// A NIC with opt-outs goes on through a chain of its own, where the sentences of
+// all are said again of a sender who is held to less, and those that only an
+// opt-out makes legitimate. A NIC with tags speaks IP in those VLANs.
+//
+// What comes by a trunk has a chain of its own as well: it is from no guest.
+//
+// What does not, beside everything forged: other VLAN tags (priority tags too), every
 // other Ethernet type and every length, groups and broadcasts, IPv4 options,
 // IPv6 extension headers, transports that guests have no use for, and what only
 // routers, switches and servers say.

@@ -11,7 +11,7 @@ import (
 
 func layer() nfttest.Layer {
 	inst := ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
-	return nfttest.Layer{Name: firewall.Layer, Desired: firewall.Desired, Models: convergetest.Models(inst, ispctl.Paths{})}
+	return nfttest.Layer{Name: firewall.Layer, Desired: firewall.Desired, Models: append(convergetest.Models(inst, ispctl.Paths{}), convergetest.TrunkModels(inst, ispctl.Paths{})...)}
 }
 
 func TestLawsOnFake(t *testing.T)    { layer().LawsOnFake(t) }

@@ -49,7 +49,7 @@ func judge(ours string) []nft.Rule {
 			rule("came by no link of ours: not for us to judge", nft.NotIIF(ours), nft.Accept()),
 			rule("its quota is used up", nft.In(blocked, nft.InLink), condemn(overQuota)),
 		},
-		allowIPv4(), allowARP(), allowIPv6(), allowLegs(), condemnations(),
+		allowIPv4(itself()), allowARP(itself()), allowIPv6(itself()), allowLegs(), allowTags(), []nft.Rule{toOptedOuts()}, condemnations(),
 	)
 }
 
@@ -83,19 +83,19 @@ func mac(s string) nft.Field {
 // allowARP lets a guest ask for anybody and answer for itself (RFC 826), and
 // probe whether its own address is taken (RFC 5227, 2.1.1). Announcing its own
 // address is asking for it.
-func allowARP() []nft.Rule {
+func allowARP(s self) []nft.Rule {
 	own := slices.Concat(plainARP(), []nft.Stmt{
 		nft.ARPOperation.Between(nft.Short(1), nft.Short(2)), // asks or answers
-		ownMAC(),
-		nft.In(addresses4, nft.InLink, nft.ARPSenderMAC, nft.ARPSenderIP),
+		s.mac,
+		s.arp,
 		// Nobody has this address, and what is cut off before it is no ARP.
 		nft.ARPTargetIP.Not(nft.Field{0, 0, 0, 0}),
 	})
 	probe := slices.Concat(plainARP(), []nft.Stmt{
 		nft.ARPOperation.Is(nft.Short(1)),
-		ownMAC(),
+		s.mac,
 		nft.ARPSenderIP.Is(nft.Field{0, 0, 0, 0}),
-		nft.In(addresses4, nft.InLink, nft.ARPSenderMAC, nft.ARPTargetIP),
+		s.probe,
 	})
 	return []nft.Rule{
 		rule("ARP as itself, to one", own, toOne(), nft.Accept()),

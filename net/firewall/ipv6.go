@@ -27,32 +27,32 @@ const (
 // Extension headers do not pass, because what is behind them is what the other
 // side acts on (RFC 7113): only a fragment header, with nothing hidden behind
 // it, and the router alert of MLD, byte for byte.
-func allowIPv6() []nft.Rule {
-	return slices.Concat(unicast6(), fragments6(), discovery6(), groups6())
+func allowIPv6(s self) []nft.Rule {
+	return slices.Concat(s.unicast6(), s.fragments6(), s.discovery6(), s.groups6())
 }
 
-func unicast6() []nft.Rule {
+func (s self) unicast6() []nft.Rule {
 	next := func(proto byte) nft.Stmt { return nft.IP6Next.Is(nft.Byte(proto)) }
 	return []nft.Rule{
-		rule("TCP from its own IPv6 address", ownIPv6(next(protoTCP), nft.WholeTCP()), nft.Accept()),
+		rule("TCP from its own IPv6 address", s.ownIPv6(next(protoTCP), nft.WholeTCP()), nft.Accept()),
 		rule("UDP from its own IPv6 address, but no DHCPv6 answer",
-			ownIPv6(append([]nft.Stmt{next(protoUDP)}, noAnswer()...)...), nft.Accept()),
-		rule("ICMPv6 errands from its own address", ownIPv6(next(protoICMPv6), l4(protoICMPv6), nft.In(errands6, nft.ICMPv6Type)), nft.Accept()),
-		rule("tunnels and other transports from its own IPv6 address", ownIPv6(nft.In(transports, nft.IP6Next), nft.In(transports, nft.L4)), nft.Accept()),
+			s.ownIPv6(append([]nft.Stmt{next(protoUDP)}, noAnswer()...)...), nft.Accept()),
+		rule("ICMPv6 errands from its own address", s.ownIPv6(next(protoICMPv6), l4(protoICMPv6), nft.In(errands6, nft.ICMPv6Type)), nft.Accept()),
+		rule("tunnels and other transports from its own IPv6 address", s.ownIPv6(nft.In(transports, nft.IP6Next), nft.In(transports, nft.L4)), nft.Accept()),
 	}
 }
 
 // fragments6 judges first fragments by what they carry and later ones by the
 // protocol alone. The protocol that counts is the first one's (RFC 8200, 4.5),
 // so none with an extension header behind the fragment header passes.
-func fragments6() []nft.Rule {
+func (s self) fragments6() []nft.Rule {
 	carries := func(proto byte) []nft.Stmt {
 		return []nft.Stmt{nft.IP6Next.Is(nft.Byte(protoFragment)), nft.NetworkBytes(40, 1).Is(nft.Byte(proto))}
 	}
-	first := func(proto byte, more ...nft.Stmt) []nft.Stmt { return ownIPv6(append(carries(proto), more...)...) }
+	first := func(proto byte, more ...nft.Stmt) []nft.Stmt { return s.ownIPv6(append(carries(proto), more...)...) }
 	return []nft.Rule{
 		rule("later IPv6 fragments",
-			ownIPv6(nft.IP6Next.Is(nft.Byte(protoFragment)), nft.NetworkBytes(42, 2).NotMasked(nft.Short(0xfff8), nft.Short(0)), nft.In(fragmentable, nft.L4)),
+			s.ownIPv6(nft.IP6Next.Is(nft.Byte(protoFragment)), nft.NetworkBytes(42, 2).NotMasked(nft.Short(0xfff8), nft.Short(0)), nft.In(fragmentable, nft.L4)),
 			nft.Accept()),
 		rule("first IPv6 fragment of TCP", first(protoTCP, nft.WholeTCP()), nft.Accept()),
 		rule("first IPv6 fragment of UDP, but no DHCPv6 answer",
@@ -65,7 +65,7 @@ func fragments6() []nft.Rule {
 // discovery6 lets a guest look for neighbours and routers and answer for
 // itself (RFC 4861), and see whether its own address is taken (RFC 4862).
 // Advertising routers and redirecting are not for guests.
-func discovery6() []nft.Rule {
+func (s self) discovery6() []nft.Rule {
 	nd := func(kind byte) []nft.Stmt {
 		return []nft.Stmt{
 			etherType(etherIPv6), nft.IP6Next.Is(nft.Byte(protoICMPv6)), nft.IP6Hops.Is(nft.Byte(255)),
@@ -77,19 +77,19 @@ func discovery6() []nft.Rule {
 	allNodes := []nft.Stmt{toGroup6(), nft.IP6Dest.Is(addr("ff02::1"))}
 	allRouters := []nft.Stmt{toGroup6(), nft.IP6Dest.Is(addr("ff02::2"))}
 	return []nft.Rule{
-		rule("looks for a neighbour", nd(neighbourSolicitation), ownSource6(), whole, solicited, nft.Accept()),
-		rule("looks whether a neighbour is still there", nd(neighbourSolicitation), ownSource6(), whole, toOne6(), nft.Accept()),
-		rule("looks whether its own address is taken", nd(neighbourSolicitation), nowhere6(), ownTarget(), solicited, nft.Accept()),
-		rule("answers for itself", nd(neighbourAdvertise), ownSource6(), ownTarget(), toOne6(), nft.Accept()),
-		rule("announces itself", nd(neighbourAdvertise), ownSource6(), ownTarget(), allNodes, nft.Accept()),
-		rule("looks for a router", nd(routerSolicitation), ownSource6(), allRouters, nft.Accept()),
-		rule("looks for a router, without an address", nd(routerSolicitation), nowhere6(), allRouters, nft.Accept()),
+		rule("looks for a neighbour", nd(neighbourSolicitation), s.source6, whole, solicited, nft.Accept()),
+		rule("looks whether a neighbour is still there", nd(neighbourSolicitation), s.source6, whole, toOne6(), nft.Accept()),
+		rule("looks whether its own address is taken", nd(neighbourSolicitation), s.nowhere6(), s.target, solicited, nft.Accept()),
+		rule("answers for itself", nd(neighbourAdvertise), s.source6, s.target, toOne6(), nft.Accept()),
+		rule("announces itself", nd(neighbourAdvertise), s.source6, s.target, allNodes, nft.Accept()),
+		rule("looks for a router", nd(routerSolicitation), s.source6, allRouters, nft.Accept()),
+		rule("looks for a router, without an address", nd(routerSolicitation), s.nowhere6(), allRouters, nft.Accept()),
 	}
 }
 
 // groups6 lets a guest join groups and ask for a lease. While it looks whether
 // its address is taken it reports from none (RFC 3590).
-func groups6() []nft.Rule {
+func (s self) groups6() []nft.Rule {
 	mld := func(kind byte) []nft.Stmt {
 		return []nft.Stmt{
 			etherType(etherIPv6), nft.IP6Next.Is(nft.Byte(protoHopByHop)), nft.IP6Hops.Is(nft.Byte(1)),
@@ -100,20 +100,20 @@ func groups6() []nft.Rule {
 	all := nft.IP6Dest.Is(addr("ff02::16"))
 	group := nft.IP6Dest.Under(netip.MustParsePrefix("ff00::/8"))
 	return []nft.Rule{
-		rule("MLDv2 report", mld(mldReport2), all, ownSource6(), nft.Accept()),
-		rule("MLDv2 report, without an address", mld(mldReport2), all, nowhere6(), nft.Accept()),
-		rule("MLDv1 report", mld(mldReport), group, ownSource6(), nft.Accept()),
-		rule("MLDv1 report, without an address", mld(mldReport), group, nowhere6(), nft.Accept()),
-		rule("MLDv1 done", mld(mldDone), nft.IP6Dest.Is(addr("ff02::2")), ownSource6(), nft.Accept()),
+		rule("MLDv2 report", mld(mldReport2), all, s.source6, nft.Accept()),
+		rule("MLDv2 report, without an address", mld(mldReport2), all, s.nowhere6(), nft.Accept()),
+		rule("MLDv1 report", mld(mldReport), group, s.source6, nft.Accept()),
+		rule("MLDv1 report, without an address", mld(mldReport), group, s.nowhere6(), nft.Accept()),
+		rule("MLDv1 done", mld(mldDone), nft.IP6Dest.Is(addr("ff02::2")), s.source6, nft.Accept()),
 		rule("DHCPv6, asking", etherType(etherIPv6), nft.IP6Next.Is(nft.Byte(protoUDP)), l4(protoUDP),
 			nft.UDPSource.Is(nft.Service(dhcpv6Client)), nft.UDPDest.Is(nft.Service(dhcpv6Server)),
-			toGroup6(), nft.IP6Dest.Is(addr("ff02::1:2")), ownSource6(), nft.Accept()),
+			toGroup6(), nft.IP6Dest.Is(addr("ff02::1:2")), s.source6, nft.Accept()),
 	}
 }
 
 // ownIPv6 matches IPv6 from an address of the NIC to one machine.
-func ownIPv6(more ...nft.Stmt) []nft.Stmt {
-	return slices.Concat([]nft.Stmt{etherType(etherIPv6)}, more, []nft.Stmt{ownSource6()}, toOne6())
+func (s self) ownIPv6(more ...nft.Stmt) []nft.Stmt {
+	return slices.Concat([]nft.Stmt{etherType(etherIPv6)}, more, []nft.Stmt{s.source6}, toOne6())
 }
 
 func toOne6() []nft.Stmt {
@@ -124,11 +124,7 @@ func toGroup6() nft.Stmt {
 	return nft.EtherDest.Masked(mac("ff:ff:00:00:00:00"), mac(ip6GroupsTo))
 }
 
-func ownSource6() nft.Stmt { return nft.In(addresses6, nft.InLink, nft.EtherSource, nft.IP6Source) }
-
-func ownTarget() nft.Stmt { return nft.In(targets, nft.InLink, nft.EtherSource, nft.NDTarget) }
-
 // nowhere6 matches a NIC that has an IPv6 address and does not bear it yet.
-func nowhere6() []nft.Stmt {
-	return []nft.Stmt{nft.In(macs6, nft.InLink, nft.EtherSource), nft.IP6Source.Is(addr("::"))}
+func (s self) nowhere6() []nft.Stmt {
+	return []nft.Stmt{s.no6, nft.IP6Source.Is(addr("::"))}
 }

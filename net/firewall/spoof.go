@@ -3,6 +3,7 @@ package firewall
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"ispctl"
 	"ispctl/net/nft"
@@ -31,10 +32,11 @@ const (
 // frame: nft(8)'s earliest name, "dstnat" of family bridge, is -300. The three
 // chains are one after the other, see [condemn].
 const (
-	judgePriority = -500
-	countPriority = -499
-	closePriority = -498
-	blockPriority = 400
+	beyondPriority = -501 // what comes by a trunk, and from no guest
+	judgePriority  = -500
+	countPriority  = -499
+	closePriority  = -498
+	blockPriority  = 400
 )
 
 // spoofing is the table that judges what enters by a tap.
@@ -55,7 +57,12 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 		{Name: errands6, Key: []nft.Type{nft.TypeICMPv6}},
 		{Name: dhcpServers, Key: []nft.Type{nft.TypeService}},
 		{Name: dhcpClients, Key: []nft.Type{nft.TypeService}},
-	}, legSets()...), []nft.Chain{
+	}, slices.Concat(legSets(), allowanceSets(), trunkSets())...), []nft.Chain{
+		{
+			Name: "beyond", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: beyondPriority},
+			Rules: beyond(ours),
+		},
+		{Name: optedChain, Rules: optedOuts()},
 		{
 			Name: "judge", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: judgePriority},
 			Rules: judge(ours),
@@ -120,6 +127,8 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 			}
 		}
 	}
+	addOrdinary(t)
+	addTrunks(t, m, zones)
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			own := []netip.Addr{nic.Addr, nic.Addr6}
@@ -151,6 +160,8 @@ func addNIC(t nft.Table, nic ispctl.NIC, own []netip.Addr, z ispctl.Zone) error 
 		addLegNIC(t, nic, tap, mac, z)
 		return nil
 	}
+	addAllowances(t, nic, own, hw)
+	addTags(t, nic, hw, z)
 	for _, a := range own {
 		switch {
 		case a.Is4():

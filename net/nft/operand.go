@@ -51,6 +51,13 @@ var (
 	EtherType   = header("ether type", TypeEtherType, link, 12)
 )
 
+// A VLAN tag: what it says (priority, and number of the VLAN) and the type of
+// what follows. The kernel puts the tag back for whoever looks there.
+var (
+	TagControl = header("@ll,112,16", TypeTag, link, 14)
+	TaggedType = header("@ll,128,16", TypeTag, link, 16)
+)
+
 // ARP for IPv4 over Ethernet (RFC 826). The addresses are where they are only
 // when the lengths are 6 and 4.
 var (

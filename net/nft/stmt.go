@@ -223,3 +223,20 @@ func UDPTo(port uint16) Stmt {
 	return Stmt{"udp dport " + strconv.Itoa(int(port)), append(l4proto(unix.IPPROTO_UDP),
 		destPort(reg1), &expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: Service(port)})}
 }
+
+// Jump goes through a chain of the same table, and comes back where nothing
+// there ends the packet's way.
+func Jump(chain string) Stmt {
+	return Stmt{"jump " + chain, []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}}
+}
+
+// All matches when each of the statements does.
+func All(stmts ...Stmt) Stmt {
+	var texts []string
+	var exprs []expr.Any
+	for _, s := range stmts {
+		texts = append(texts, s.text)
+		exprs = append(exprs, s.exprs...)
+	}
+	return Stmt{strings.Join(texts, " "), exprs}
+}

@@ -43,6 +43,11 @@ var (
 	TypeNDTarget = Type{datatype: nftables.TypeIP6Addr, text: hexText, example: "@th,64,128", nameless: true}
 )
 
+// TypeTag is two bytes of a VLAN's header, to the kernel a number like any
+// other. nft(8) has a name only for parts of them, so a set of them is declared
+// by an example.
+var TypeTag = Type{datatype: nftables.TypeInetService, text: numberText, example: "@ll,112,16", nameless: true}
+
 // types are all that a set of ours can have.
 var types = []Type{TypeIfname, TypeIPv4, TypeIPv6, TypeEther, TypeEtherType, TypeProto, TypeService, TypeICMP, TypeICMPv6, TypeMark, TypeClass, TypeFamily}
 

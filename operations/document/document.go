@@ -78,7 +78,9 @@ type VM struct {
 	Template string
 	Zone     string
 	Plan     string
-	SSHKeys  *[]string      // nil: not mentioned
+	SSHKeys  *[]string // nil: not mentioned
+	Allow    *[]ispctl.Allowance
+	Tags     *[]int
 	Address  netip.Addr     // invalid: not mentioned
 	Address6 netip.Addr     // the same
 	State    ispctl.Wanted  // empty: not mentioned

@@ -55,6 +55,7 @@ type (
 		Name     string `yaml:"name"`
 		Prefix   string `yaml:"prefix"`
 		Prefix6  string `yaml:"prefix6,omitempty"`
+		Trunk    string `yaml:"trunk,omitempty"`
 		VLAN     int    `yaml:"vlan,omitempty"`
 		SNAT     string `yaml:"snat,omitempty"`
 		Egress   bool   `yaml:"egress"`
@@ -80,7 +81,10 @@ type (
 		Address6 string   `yaml:"address6,omitempty"`
 		State    string   `yaml:"state"`
 		Admin    *bool    `yaml:"admin,omitempty"`
+		Tags     []int    `yaml:"tags,omitempty,flow"`
 		SSHKeys  []string `yaml:"ssh_keys"`
+
+		Allow []ispctl.Allowance `yaml:"allow,omitempty"`
 
 		Limits map[string]string `yaml:"limits,omitempty"`
 	}
@@ -153,7 +157,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.Addresses = append(out.Addresses, outAddress{Address: a.Addr.String(), MAC: a.MAC, VM: string(a.VM), Mode: string(a.Mode)})
 	}
 	for _, z := range m.Zones {
-		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS}
+		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), Trunk: z.Trunk, VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS}
 		if z.SNAT.IsValid() {
 			zone.SNAT = z.SNAT.String()
 		}
@@ -172,6 +176,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		}
 		if len(vm.NICs) > 0 {
 			one.Address = vm.NICs[0].Addr.String()
+			one.Allow, one.Tags = vm.NICs[0].Allow, vm.NICs[0].Tags
 			if six := vm.NICs[0].Addr6; six.IsValid() {
 				one.Address6 = six.String()
 			}

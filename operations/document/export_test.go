@@ -88,6 +88,12 @@ func asModel(d *document.Document) *ispctl.Model {
 		}
 		if vm.Address.IsValid() {
 			one.NICs = []ispctl.NIC{{Addr: vm.Address}}
+			if vm.Allow != nil {
+				one.NICs[0].Allow = *vm.Allow
+			}
+			if vm.Tags != nil {
+				one.NICs[0].Tags = *vm.Tags
+			}
 		}
 		if d.Admin != nil && vm.Admin == nil {
 			one.NICs = append(one.NICs, ispctl.NIC{Role: ispctl.AdminNIC})
@@ -160,6 +166,9 @@ func drawModel(t *rapid.T) *ispctl.Model {
 			Isolated: rapid.Bool().Draw(t, "isolated"), MTU: rapid.SampledFrom([]int{0, 576, 1500, 9000}).Draw(t, "mtu"),
 			DHCP: rapid.Bool().Draw(t, "dhcp"), DNS: rapid.Bool().Draw(t, "dns"),
 		}
+		if rapid.Bool().Draw(t, "on a trunk") {
+			z.Trunk = "eth1"
+		}
 		if z.Egress && len(m.Addresses) > 0 && rapid.Bool().Draw(t, "snat") {
 			z.SNAT = m.Addresses[0].Addr
 		}
@@ -186,6 +195,9 @@ func drawModel(t *rapid.T) *ispctl.Model {
 		}
 		if rapid.Bool().Draw(t, "with address") {
 			vm.NICs = []ispctl.NIC{{Addr: drawAddr(t, "address")}}
+			if rapid.Bool().Draw(t, "with tags and allowances") {
+				vm.NICs[0].Tags, vm.NICs[0].Allow = []int{2, 4093}, ispctl.Allowances()
+			}
 			if m.Admin.Configured() && rapid.Bool().Draw(t, "on a leg") {
 				vm.NICs = append(vm.NICs, ispctl.NIC{Role: ispctl.AdminNIC})
 			}

@@ -166,9 +166,12 @@ func (p *parser) zone(n *yaml.Node) Zone {
 	z := Zone{At: at(n)}
 	egress := (*bool)(nil)
 	p.mapping(n, fields{
-		"name":     func(n *yaml.Node) { z.Name = p.name("zone", n) },
-		"prefix":   func(n *yaml.Node) { z.Prefix = p.prefix(n) },
-		"prefix6":  func(n *yaml.Node) { z.Prefix6 = p.prefix(n) },
+		"name":    func(n *yaml.Node) { z.Name = p.name("zone", n) },
+		"prefix":  func(n *yaml.Node) { z.Prefix = p.prefix(n) },
+		"prefix6": func(n *yaml.Node) { z.Prefix6 = p.prefix(n) },
+		"trunk": func(n *yaml.Node) {
+			z.Trunk = scalar(p, n, func(s string) (string, error) { return s, ispctl.ValidateInterface(s) })
+		},
 		"vlan":     func(n *yaml.Node) { z.VLAN = p.integer(n) },
 		"snat":     func(n *yaml.Node) { z.SNAT, z.SNATAt = p.addr(n), at(n) },
 		"egress":   func(n *yaml.Node) { b := p.boolean(n); egress = &b },
@@ -223,6 +226,8 @@ func (p *parser) vm(n *yaml.Node) VM {
 			})
 		},
 		"admin": func(n *yaml.Node) { b := p.boolean(n); vm.Admin = &b },
+		"allow": func(n *yaml.Node) { vm.Allow = set(p, n, ispctl.ParseAllowance) },
+		"tags":  func(n *yaml.Node) { vm.Tags = set(p, n, ispctl.ParseTag) },
 		"ssh_keys": func(n *yaml.Node) {
 			keys := []string{}
 			p.each(n, func(n *yaml.Node) {
@@ -232,6 +237,15 @@ func (p *parser) vm(n *yaml.Node) VM {
 		},
 	}, "name", "template", "zone", "plan")
 	return vm
+}
+
+// set is a list in which order and repetition say nothing.
+func set[T interface{ ~string | ~int }](p *parser, n *yaml.Node, parse func(string) (T, error)) *[]T {
+	all := []T{}
+	p.each(n, func(n *yaml.Node) { all = append(all, scalar(p, n, parse)) })
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return &all
 }
 
 func (p *parser) forward(n *yaml.Node) Forward {
