@@ -35,7 +35,7 @@ func fill(tx *state.Tx) error {
 		tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.9")}),
 		tx.SetDelivered([]netip.Prefix{prefix("2001:db8::/48"), prefix("203.0.113.0/28")}),
 		tx.PutZone(ispctl.Zone{Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true}),
-		tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true}),
+		tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", SNAT: addr("203.0.113.9"), Egress: true, Applied: true}),
 		tx.PutPolicy(ispctl.Policy{From: "internet", To: "dmz", Opening: ispctl.Opening{Transport: ispctl.TransportTCP, Port: 443}, Family: ispctl.IPv6}),
 		tx.PutPolicy(ispctl.Policy{From: "dmz", To: "internet", Opening: ispctl.Opening{Transport: ispctl.ICMP}, Family: ispctl.IPv4, Log: true, Applied: true}),
 		tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 2, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB, Applied: true}),
@@ -52,7 +52,7 @@ func fill(tx *state.Tx) error {
 	}
 	vm := guest("web1", "u1", "02:00:00:00:00:01", "10.10.0.2")
 	vm.SSHKeys, vm.Applied = []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, true
-	vm.NICs[0].Addr6, vm.NICs[0].Allow, vm.NICs[0].Tags = addr("2001:db8:10::2"), []ispctl.Allowance{"a", "b"}, []int{7, 8}
+	vm.NICs[0].Addr6, vm.NICs[0].Allow, vm.NICs[0].Tags = addr("2001:db8:10::2"), []ispctl.Allowance{ispctl.AllowIPSpoofing, ispctl.AllowMACSpoofing}, []int{7, 8}
 	vm.NICs = append(vm.NICs, ispctl.NIC{Zone: "mail", MAC: "02:00:00:00:00:02", Addr: addr("10.20.0.9")})
 	if _, err := tx.InsertVM(vm); err != nil {
 		return err
@@ -70,7 +70,7 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 		Addresses:    []ispctl.Address{{Addr: addr("203.0.113.9")}, {Addr: addr("203.0.113.11"), Applied: true}},
 		Delivers:     []netip.Prefix{prefix("203.0.113.0/28"), prefix("2001:db8::/48")},
 		Zones: []ispctl.Zone{
-			{ID: 2, Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", VLAN: 10, SNAT: addr("203.0.113.9"), Egress: true, Applied: true},
+			{ID: 2, Name: "dmz", Prefix: prefix("10.10.0.0/24"), Prefix6: prefix("2001:db8:10::/64"), Trunk: "eth1", SNAT: addr("203.0.113.9"), Egress: true, Applied: true},
 			{ID: 1, Name: "mail", Prefix: prefix("10.20.0.0/24"), Isolated: true, MTU: 1400, DHCP: true, DNS: true},
 		},
 		Policies: []ispctl.Policy{
@@ -92,7 +92,7 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 			ID: 1, UUID: "u1", Name: "web1", Zone: "dmz", Plan: "small", Template: "micro", Image: "d1", Wanted: ispctl.Running,
 			SSHKeys: []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, Created: created, Applied: true,
 			NICs: []ispctl.NIC{
-				{Index: 0, Zone: "dmz", MAC: "02:00:00:00:00:01", Tap: "isp-1-0", Addr: addr("10.10.0.2"), Addr6: addr("2001:db8:10::2"), Allow: []ispctl.Allowance{"a", "b"}, Tags: []int{7, 8}},
+				{Index: 0, Zone: "dmz", MAC: "02:00:00:00:00:01", Tap: "isp-1-0", Addr: addr("10.10.0.2"), Addr6: addr("2001:db8:10::2"), Allow: []ispctl.Allowance{ispctl.AllowIPSpoofing, ispctl.AllowMACSpoofing}, Tags: []int{7, 8}},
 				{Index: 1, Zone: "mail", MAC: "02:00:00:00:00:02", Tap: "isp-1-1", Addr: addr("10.20.0.9")},
 			},
 		}},
@@ -157,6 +157,11 @@ func TestEveryChange(t *testing.T) {
 			slices.Reverse(m.Images)
 		}},
 		{"image forgotten", func(tx *state.Tx) error { return tx.DeleteImage("d0") }, func(m *ispctl.Model) { m.Images = m.Images[1:] }},
+		{"what a NIC is let do", func(tx *state.Tx) error {
+			return tx.UpdateNIC(1, ispctl.NIC{Index: 0, Allow: []ispctl.Allowance{ispctl.AllowDHCPSpoofing}, Tags: []int{9}})
+		}, func(m *ispctl.Model) {
+			m.VMs[0].NICs[0].Allow, m.VMs[0].NICs[0].Tags = []ispctl.Allowance{ispctl.AllowDHCPSpoofing}, []int{9}
+		}},
 		{"keys", func(tx *state.Tx) error { return tx.SetKeys(1, []string{"c", "b", "a"}) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = []string{"c", "b", "a"} }},
 		{"another IPv6 address", func(tx *state.Tx) error { return tx.SetAddr6(1, 0, addr("2001:db8:10::9")) }, func(m *ispctl.Model) { m.VMs[0].NICs[0].Addr6 = addr("2001:db8:10::9") }},
 		{"no IPv6 address", func(tx *state.Tx) error { return tx.SetAddr6(1, 0, netip.Addr{}) }, func(m *ispctl.Model) { m.VMs[0].NICs[0].Addr6 = netip.Addr{} }},
