@@ -38,6 +38,7 @@ var importRules = []struct {
 	{"net/firewall", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/count", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/nat", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
+	{"net/wire", []string{".", "net/nft"}, "a layer", layerDenies},
 	{"net/bridge", []string{".", "converge"}, "a layer", layerDenies},
 	{"net/route", []string{".", "converge"}, "a layer", layerDenies},
 	{"qos", []string{".", "converge", "net/nft"}, "a layer", layerDenies},

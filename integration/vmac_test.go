@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -86,13 +87,38 @@ func TestAddressesWithTheirOwnMAC(t *testing.T) {
 			t.Errorf("%s -> %s %s: reached is %t", c.from.name, c.to, c.service, got)
 		}
 	}
-	if out := w.in(w.internet, "nft", "list", "table", "netdev", "strict"); strings.Count(out, "packets 0 bytes 0") != strings.Count(out, "counter") {
+	seen := func() string { return w.in(w.internet, "nft", "list", "table", "netdev", "strict") }
+	if out := seen(); strings.Count(out, "packets 0 bytes 0") != strings.Count(out, "counter") {
 		t.Errorf("the provider saw a MAC that it did not issue for the address:\n%s", out)
+	}
+	// Asked on the link, each is answered for with its own MAC, and by nobody
+	// else on the host.
+	w.in(w.internet, "ip", "neighbour", "flush", "dev", "inet0")
+	for _, addr := range []string{"203.0.113.30", "203.0.113.31", host} {
+		_ = exec.Command("ip", "netns", "exec", w.internet, "ping", "-n", "-q", "-c", "1", "-W", "1", addr).Run() // it need not answer
 	}
 	neighbours := w.in(w.internet, "ip", "neighbour")
 	for _, want := range []string{"203.0.113.30 dev inet0 lladdr 00:50:56:00:00:30", "203.0.113.31 dev inet0 lladdr 00:50:56:00:00:31", host + " dev inet0 lladdr " + own} {
 		if !strings.Contains(neighbours, want) {
 			t.Errorf("no %q among:\n%s", want, neighbours)
 		}
+	}
+	// A link of somebody else's on the uplink, with a MAC of its own making.
+	w.in(w.provider, "ip", "link", "add", "rogue0", "link", "eth0", "address", "02:00:00:00:66:66", "type", "macvlan", "mode", "bridge")
+	w.in(w.provider, "ip", "address", "add", "203.0.113.66/24", "dev", "rogue0")
+	w.in(w.provider, "ip", "link", "set", "rogue0", "up")
+	_ = exec.Command("ip", "netns", "exec", w.provider, "ping", "-n", "-q", "-c", "2", "-W", "0.25", "-I", "rogue0", gateway).Run()
+	if out := seen(); strings.Count(out, "packets 0 bytes 0") != strings.Count(out, "counter") {
+		t.Errorf("a MAC that the provider did not issue left by the uplink:\n%s", out)
+	}
+	gate := w.in(w.provider, "nft", "list", "chain", "netdev", "ispctl-wire", "leaving-eth0")
+	if !strings.Contains(gate, "did not issue") || strings.Count(gate, "packets 0 bytes 0") == strings.Count(gate, "counter") {
+		t.Errorf("the gate stopped nothing:\n%s", gate)
+	}
+	// Without the gate it would have.
+	w.in(w.provider, "nft", "delete", "table", "netdev", "ispctl-wire")
+	_ = exec.Command("ip", "netns", "exec", w.provider, "ping", "-n", "-q", "-c", "2", "-W", "0.25", "-I", "rogue0", gateway).Run()
+	if out := seen(); strings.Count(out, "packets 0 bytes 0") == strings.Count(out, "counter") {
+		t.Errorf("nothing was sent that could have been stopped:\n%s", out)
 	}
 }

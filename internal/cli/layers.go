@@ -14,6 +14,7 @@ import (
 	"ispctl/net/nat"
 	"ispctl/net/nft"
 	"ispctl/net/route"
+	"ispctl/net/wire"
 	"ispctl/operations"
 	"ispctl/qos"
 	"ispctl/templates"
@@ -30,12 +31,14 @@ func Layers(
 	links, errLinks := bridge.Open(inst.LinkGroup())
 	wall, errWall := nft.Open(inst.Table(firewall.Layer))
 	translation, errNAT := nft.Open(inst.Table(nat.Layer))
+	gate, errGate := nft.Open(inst.Table(wire.Layer))
+	uplinks, errLook := wire.Open()
 	counters, errCount := nft.Open(inst.Table(count.Layer))
 	routes, errRoutes := route.Open(strings.TrimSuffix(inst.LinkPattern(), "*"))
 	servers, errServers := dhcp.Open(inst, paths)
 	marks, errMarks := nft.Open(inst.Table(qos.ClassLayer))
 	shapers, errShapers := qos.Open(inst.LinkGroup(), inst.ShaperGroup())
-	if err := errors.Join(errLinks, errWall, errNAT, errCount, errRoutes, errServers, errShapers, errMarks); err != nil {
+	if err := errors.Join(errLinks, errWall, errNAT, errGate, errLook, errCount, errRoutes, errServers, errShapers, errMarks); err != nil {
 		return nil, nil, err
 	}
 	shaping := &shaping{kernel: shapers}
@@ -44,13 +47,16 @@ func Layers(
 	}
 	closeAll = func() error {
 		links.Close()
+		uplinks.Close()
 		routes.Close()
 		servers.Close()
 		shapers.Close()
-		return errors.Join(wall.Close(), translation.Close(), counters.Close(), marks.Close())
+		return errors.Join(wall.Close(), translation.Close(), gate.Close(), counters.Close(), marks.Close())
 	}
 	return []converge.Layer{
 		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix, Grow: hypervisor.Grow}),
+		// Before there is any link with another MAC.
+		converge.NewLayer(wire.Layer, wire.Desired(uplinks.Look), nft.Diff, gate),
 		converge.NewLayer("bridge", bridge.Desired, bridge.Diff, links),
 		// Before the wall opens: what is let through is counted from its first
 		// packet on.

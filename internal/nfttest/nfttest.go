@@ -28,6 +28,16 @@ type Layer struct {
 	Name    string
 	Desired func(*ispctl.Model) (nft.State, error)
 	Models  []*ispctl.Model
+	Device  string // that has to be there; empty: none
+}
+
+// enter moves the test into a namespace that has the device.
+func (l Layer) enter(t testing.TB) {
+	t.Helper()
+	testkit.NetNS(t)
+	if l.Device != "" {
+		testkit.Sh(t, "ip", "link", "add", l.Device, "type", "veth", "peer", "name", "peer-of-it")
+	}
 }
 
 // LawsOnFake walks the models on the fake.
@@ -74,7 +84,7 @@ func ours(table, name string) bool {
 
 // LawsOnKernel walks the models on the real nftables, in a namespace.
 func (l Layer) LawsOnKernel(t *testing.T) {
-	testkit.NetNS(t)
+	l.enter(t)
 	load(t, foreign)
 	table := l.table()
 	convergetest.Laws(t, convergetest.Suite[nft.State, nft.Change]{
@@ -98,7 +108,7 @@ func (l Layer) TextIsTruth(t *testing.T) {
 		byText := make(chan string)
 		go func() {
 			defer close(byText)
-			testkit.NetNS(t)
+			l.enter(t)
 			for _, key := range slices.Sorted(maps.Keys(want)) {
 				load(t, want[key].Script())
 			}
@@ -108,7 +118,7 @@ func (l Layer) TextIsTruth(t *testing.T) {
 		byNetlink := make(chan string)
 		go func() {
 			defer close(byNetlink)
-			testkit.NetNS(t)
+			l.enter(t)
 			k := open(t, l.table())
 			if err := k.Apply(context.Background(), nft.Diff(want, nft.State{})); err != nil {
 				t.Error(err)
@@ -149,7 +159,7 @@ func inWords(listing string) string {
 func (l Layer) SeenByHand(t *testing.T, harms ...string) {
 	for _, harm := range harms {
 		t.Run(harm, func(t *testing.T) {
-			testkit.NetNS(t)
+			l.enter(t)
 			k := open(t, l.table())
 			want, err := l.Desired(l.Models[2])
 			if err != nil {

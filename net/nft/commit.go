@@ -106,7 +106,8 @@ func kernelChain(table *nftables.Table, c Chain) *nftables.Chain {
 	if c.Hook == nil {
 		return chain
 	}
-	for number, name := range hookNames {
+	chain.Device = c.Hook.Device
+	for number, name := range hooksOf(families[table.Family]) {
 		if name == c.Hook.Hook {
 			chain.Hooknum = nftables.ChainHookRef(number)
 		}

@@ -71,6 +71,7 @@ func (k *Kernel) look() (State, error) {
 // families are those a table of ours could be in.
 var families = map[nftables.TableFamily]Family{
 	nftables.TableFamilyINet: Inet, nftables.TableFamilyIPv4: IP, nftables.TableFamilyBridge: Bridge,
+	nftables.TableFamilyNetdev: NetDev,
 }
 
 func (k *Kernel) read(family Family, kt *nftables.Table) (Table, error) {
@@ -116,7 +117,7 @@ func (k *Kernel) read(family Family, kt *nftables.Table) (Table, error) {
 		for i, r := range rules {
 			comments[i], _ = userdata.GetString(r.UserData, userdata.TypeComment)
 		}
-		chain := Chain{Name: kc.Name, Hook: hookOf(kc)}
+		chain := Chain{Name: kc.Name, Hook: hookOf(family, kc)}
 		lines = append(lines, chain.structure(comments))
 		if kt.Flags == 0 {
 			t.chains = append(t.chains, chain)
@@ -160,12 +161,22 @@ var hookNames = map[nftables.ChainHook]string{
 	*nftables.ChainHookForward: "forward", *nftables.ChainHookOutput: "output", *nftables.ChainHookPostrouting: "postrouting",
 }
 
-func hookOf(c *nftables.Chain) *Hook {
+// deviceHooks are those of family netdev.
+var deviceHooks = map[nftables.ChainHook]string{*nftables.ChainHookIngress: "ingress", *nftables.ChainHookEgress: "egress"}
+
+func hooksOf(f Family) map[nftables.ChainHook]string {
+	if f == NetDev {
+		return deviceHooks
+	}
+	return hookNames
+}
+
+func hookOf(family Family, c *nftables.Chain) *Hook {
 	if c.Hooknum == nil || c.Priority == nil {
 		return nil
 	}
 	return &Hook{
-		Type: string(c.Type), Hook: hookNames[*c.Hooknum], Priority: int32(*c.Priority),
+		Type: string(c.Type), Hook: hooksOf(family)[*c.Hooknum], Priority: int32(*c.Priority),
 		Drop: c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop,
 	}
 }

@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"github.com/google/nftables"
@@ -32,4 +33,24 @@ var (
 // LogAs writes the packet's head to the kernel's log.
 func LogAs(prefix string) Stmt {
 	return Stmt{"log prefix " + strconv.Quote(prefix), []expr.Any{&expr.Log{Key: 1 << unix.NFTA_LOG_PREFIX, Data: []byte(prefix)}}}
+}
+
+// OnEthernet holds a statement about Ethernet headers to interfaces that have
+// them, where the family of the table does not say so.
+func OnEthernet(s Stmt) Stmt {
+	return Stmt{s.text, append([]expr.Any{
+		&expr.Meta{Key: expr.MetaKeyIIFTYPE, Register: reg1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: binary.NativeEndian.AppendUint16(nil, unix.ARPHRD_ETHER)},
+	}, s.exprs...)}
+}
+
+// IsARP and IsIPv4 match frames by what the kernel takes them for.
+func IsARP() Stmt  { return protocol("arp", unix.ETH_P_ARP) }
+func IsIPv4() Stmt { return protocol("ip", unix.ETH_P_IP) }
+
+func protocol(name string, number uint16) Stmt {
+	return Stmt{"meta protocol " + name, []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: reg1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: Short(number)},
+	}}
 }

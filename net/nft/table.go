@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -31,6 +32,7 @@ const (
 	Inet   Family = "inet"
 	IP     Family = "ip"
 	Bridge Family = "bridge"
+	NetDev Family = "netdev" // what passes one interface; out of it since Linux 5.16
 )
 
 // Part is the name of a table that belongs to the one called table and is
@@ -105,7 +107,9 @@ func (t Table) Keep(set string, first Field) {
 // packet that is between them as the transaction ends has passed the new one
 // before it began to count and the old one after it ceased to. It happens once
 // in thousands of replacements under load, more often on slow machines.
-func (t Table) editable() bool { return len(t.chains) > 0 }
+//
+// What hangs on one interface has no other chain beside it, and is made anew.
+func (t Table) editable() bool { return len(t.chains) > 0 && t.Family != NetDev }
 
 func (t Table) key() string { return string(t.Family) + " " + t.Name }
 
@@ -128,6 +132,10 @@ type Hook struct {
 	Hook     string // "input", "forward", ...
 	Priority int32
 	Drop     bool // policy drop
+
+	// Device is the interface, in tables of family netdev. The library does not
+	// read it back, so the chain's name should say it as well.
+	Device string
 }
 
 func (h *Hook) String() string {
@@ -135,7 +143,11 @@ func (h *Hook) String() string {
 	if h.Drop {
 		policy = "drop"
 	}
-	return fmt.Sprintf("type %s hook %s priority %d; policy %s;", h.Type, h.Hook, h.Priority, policy)
+	hook := h.Hook
+	if h.Device != "" {
+		hook += " device " + strconv.Quote(h.Device)
+	}
+	return fmt.Sprintf("type %s hook %s priority %d; policy %s;", h.Type, hook, h.Priority, policy)
 }
 
 // sameAs reports whether a chain is in the same place, whatever its rules.
@@ -149,7 +161,9 @@ func (c Chain) sameAs(o Chain) bool {
 func (c Chain) structure(comments []string) string {
 	line := "chain " + c.Name
 	if c.Hook != nil {
-		line += " " + c.Hook.String()
+		seen := *c.Hook
+		seen.Device = ""
+		line += " " + seen.String()
 	}
 	for _, comment := range comments {
 		line += "\n\t" + comment
