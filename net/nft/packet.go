@@ -44,8 +44,10 @@ func OnEthernet(s Stmt) Stmt {
 	}, s.exprs...)}
 }
 
-// IsARP and IsIPv4 match frames by what the kernel takes them for.
-func IsARP() Stmt  { return protocol("arp", unix.ETH_P_ARP) }
+// IsARP matches what the kernel takes for ARP.
+func IsARP() Stmt { return protocol("arp", unix.ETH_P_ARP) }
+
+// IsIPv4 matches what the kernel takes for IPv4.
 func IsIPv4() Stmt { return protocol("ip", unix.ETH_P_IP) }
 
 func protocol(name string, number uint16) Stmt {
