@@ -280,32 +280,3 @@ func (p *Provider) KnownImages(ctx context.Context) ([]KnownImageView, error) {
 	slices.SortStableFunc(views, func(a, b KnownImageView) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return views, nil
 }
-
-// TemplateList lists the templates.
-func (p *Provider) TemplateList(ctx context.Context) ([]TemplateView, error) {
-	m, err := p.Store.Model(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var views []TemplateView
-	for _, t := range p.Templates.List() {
-		views = append(views, TemplateView{
-			Name: t.Name, Description: t.Description, Image: t.Image, Login: t.Login, ImageBuilt: len(m.ImagesCalled(string(t.Image))) > 0,
-		})
-	}
-	return views, nil
-}
-
-// Template shows one template.
-func (p *Provider) Template(ctx context.Context, name string) (TemplateView, error) {
-	if _, err := p.Templates.Get(name); err != nil {
-		return TemplateView{}, err
-	}
-	all, err := p.TemplateList(ctx)
-	for _, t := range all {
-		if string(t.Name) == name {
-			return t, err
-		}
-	}
-	return TemplateView{}, err
-}

@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net/netip"
@@ -16,7 +17,7 @@ type VMSpec struct {
 	Name     ispctl.Name
 	Template string
 	Zone     string
-	Plan     string
+	Plan     string // empty: the template's
 	SSHKeys  []string
 	Address  netip.Addr // invalid: the lowest free one of the zone
 	Address6 netip.Addr // the same for IPv6, where the zone has it
@@ -59,6 +60,12 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 	zone, err := mk.model.Zone(spec.Zone)
 	if err != nil {
 		return ispctl.VM{}, err
+	}
+	if spec.Plan = cmp.Or(spec.Plan, string(t.Plan)); spec.Plan == "" {
+		return ispctl.VM{}, &ispctl.Error{
+			Kind: ispctl.Usage, Object: fmt.Sprintf("vm %q", spec.Name), Cause: fmt.Sprintf("no plan is named, and template %q has none", t.Name),
+			Next: "name one with --plan (see: ispctl plan list)",
+		}
 	}
 	plan, err := mk.model.Plan(spec.Plan)
 	if err != nil {

@@ -181,6 +181,25 @@ type TemplateView struct {
 	Image       ispctl.Name `json:"image"`
 	Login       string      `json:"login"`
 	ImageBuilt  bool        `json:"image_built"`
+
+	// With all that it comes from.
+	From     ispctl.Name `json:"from,omitempty"`
+	Plan     ispctl.Name `json:"plan,omitempty"` // of VMs that name none
+	Boot     string      `json:"boot,omitempty"` // kernel or disk; absent: as the image does
+	Setup    string      `json:"setup"`          // cloud-init or plain
+	Console  string      `json:"console"`        // login or none
+	Packages []string    `json:"packages,omitempty"`
+	Users    []string    `json:"users,omitempty"`
+	Files    []string    `json:"files,omitempty"`
+	Steps    []string    `json:"steps,omitempty"`    // the program of each
+	Services []string    `json:"services,omitempty"` // what guests listen on; opens nothing
+}
+
+// SeedFile is one file of what a guest is told.
+type SeedFile struct {
+	Name     string `json:"name"`
+	Encoding string `json:"encoding,omitempty"` // base64, of what is no text
+	Content  string `json:"content"`
 }
 
 // VMView is a VM as scripts see it.

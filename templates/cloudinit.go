@@ -1,7 +1,10 @@
 package templates
 
 import (
+	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -31,12 +34,18 @@ type userDataDoc struct {
 	DisableRoot    bool      `yaml:"disable_root"`
 	SSHPwAuth      bool      `yaml:"ssh_pwauth"`
 	Users          []userDoc `yaml:"users"`
+	Update         bool      `yaml:"package_update,omitempty"` // images come without lists of packages
+	Packages       []text    `yaml:"packages,omitempty"`
+	BootCmd        [][]text  `yaml:"bootcmd,omitempty"`
+	WriteFiles     []fileDoc `yaml:"write_files,omitempty"`
+	RunCmd         [][]text  `yaml:"runcmd,omitempty"`
 }
 
 type userDoc struct {
 	Name       text   `yaml:"name"`
 	LockPasswd bool   `yaml:"lock_passwd"`
 	Shell      text   `yaml:"shell,omitempty"`
+	Groups     []text `yaml:"groups,omitempty"`
 	Sudo       []text `yaml:"sudo,omitempty"`
 	Keys       []text `yaml:"ssh_authorized_keys,omitempty"`
 }
@@ -47,16 +56,82 @@ func userData(t Template, in SeedInput) userDataDoc {
 	user := userDoc{Name: text(t.Login), LockPasswd: true, Keys: texts(in.Keys)}
 	if t.Login != "root" {
 		user.Shell = "/bin/bash"
-		user.Sudo = []text{"ALL=(ALL) NOPASSWD:ALL"}
+		user.Sudo = []text{everything}
 	}
-	return userDataDoc{
+	doc := userDataDoc{
 		Hostname:       text(in.Hostname),
 		FQDN:           text(in.Hostname + "." + Domain(in.Zone)),
 		ManageEtcHosts: "localhost", // the name resolves to 127.0.1.1, also while DNS is away
 		DisableRoot:    t.Login != "root",
 		Users:          []userDoc{user},
 	}
+	doc.recipe(t)
+	return doc
 }
+
+type fileDoc struct {
+	Path        text `yaml:"path"`
+	Owner       text `yaml:"owner"`
+	Permissions text `yaml:"permissions"`
+	Encoding    text `yaml:"encoding,omitempty"`
+	Content     text `yaml:"content"`
+	Defer       bool `yaml:"defer,omitempty"`
+}
+
+// recipe is what the template has for a guest beside the one who logs in.
+func (doc *userDataDoc) recipe(t Template) {
+	doc.Packages, doc.Update = texts(t.Packages), len(t.Packages) > 0
+	for _, u := range t.Users {
+		user := userDoc{Name: text(u.Name), LockPasswd: true, Shell: text(u.Shell), Groups: texts(u.Groups), Keys: texts(u.Keys)}
+		if u.Sudo {
+			user.Sudo = []text{everything}
+		}
+		doc.Users = append(doc.Users, user)
+	}
+	if t.Console == ConsoleNone {
+		doc.BootCmd = [][]text{texts([]string{"systemctl", "mask", "--now", "serial-getty@ttyS0.service"})}
+	}
+	files, steps := t.firstBoot()
+	for _, f := range files {
+		doc.WriteFiles = append(doc.WriteFiles, writeFile(f))
+	}
+	for _, s := range steps {
+		doc.RunCmd = append(doc.RunCmd, texts(s))
+	}
+}
+
+// writeFile says a text as it is, for whoever reads the seed, and anything else
+// in base 64: YAML has no zero, and cloud-init takes no byte for itself. Who
+// owns it may be made later than cloud-init writes files.
+func writeFile(f File) fileDoc {
+	doc := fileDoc{Path: text(f.Path), Owner: text(f.Owner), Permissions: text(f.Mode), Content: text(f.Content), Defer: f.Owner != "root:root"}
+	if strings.ContainsFunc(f.Content, func(r rune) bool { return (r < ' ' || r > '~') && r != '\n' && r != '\t' }) {
+		doc.Encoding, doc.Content = "b64", text(base64.StdEncoding.EncodeToString([]byte(f.Content)))
+	}
+	return doc
+}
+
+// firstBoot is what is written, scripts included, and what is run then, in
+// order.
+func (t Template) firstBoot() ([]File, [][]string) {
+	files := slices.Clone(t.Files)
+	var steps [][]string
+	for i, s := range t.Steps {
+		if s.Script == "" {
+			steps = append(steps, s.Run)
+			continue
+		}
+		f := File{Path: fmt.Sprintf("%s/step-%03d", stepDir, i+1), Mode: "0700", Owner: "root:root", Content: s.Script}
+		files, steps = append(files, f), append(steps, []string{f.Path})
+	}
+	return files, steps
+}
+
+// stepDir is where scripts are in a guest.
+const stepDir = "/var/lib/ispctl"
+
+// everything is for sudoers(5): as anybody, without a password.
+const everything = "ALL=(ALL) NOPASSWD:ALL"
 
 type networkDoc struct {
 	Version   int                    `yaml:"version"`

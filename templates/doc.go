@@ -2,8 +2,8 @@
 // at its first boot. It is pure but for [Load], which reads the operator's
 // directory.
 //
-// A template is a YAML file of four keys, as those in builtin/ are. A seed is
-// the set of files on a guest's second disk, once for
+// A template is a YAML file, as those in builtin/ are; one may come `from`
+// another. A seed is the set of files on a guest's second disk, once for
 // cloud-init (NoCloud: meta-data, user-data, network-config version 2) and once
 // as plain lines under ispctl/, for guests too small for cloud-init:
 //
@@ -13,6 +13,8 @@
 //	ispctl/authorized_keys  one key a line
 //	ispctl/network          one NIC a line: MAC ADDRESS/LENGTH GATEWAY, `-` for none
 //	ispctl/resolvers        one DNS resolver a line
+//	ispctl/files.tar        what the template writes at the first boot
+//	ispctl/steps/001        what it runs then: arguments, a zero after each
 //
 // The same input gives the same bytes.
 package templates

@@ -52,6 +52,11 @@ func Seed(t Template, in SeedInput) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := plainFiles(in)
+	if t.Setup == SetupPlain {
+		if err := plainRecipe(t, files); err != nil {
+			return nil, err
+		}
+	}
 	for name, doc := range map[string]any{
 		"meta-data":      metaData(in),
 		"network-config": networkConfig(in),

@@ -68,7 +68,7 @@ func TestSeed(t *testing.T) {
 		tpl  Template
 		in   SeedInput
 	}{
-		{"two-nics", root(t), input()}, {"bare", root(t), no}, {"ipv6-sudo", other, six},
+		{"two-nics", root(t), input()}, {"bare", root(t), no}, {"ipv6-sudo", other, six}, {"recipe", recipe(t), input()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files, err := Seed(tt.tpl, tt.in)
@@ -86,6 +86,21 @@ func TestSeed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// recipe has one of all that a template can have.
+func recipe(t testing.TB) Template {
+	t.Helper()
+	tpl := Template{
+		Name: "t", Image: "i", Login: "debian", Console: ConsoleNone, Packages: []string{"nginx"},
+		Users: []User{{Name: "alice", Keys: []string{key}, Groups: []string{"adm"}, Sudo: true}},
+		Files: []File{{Path: "/etc/motd", Content: "hello\n"}, {Path: "/home/alice/x", Mode: "600", Owner: "alice:alice", Content: "\x00"}},
+		Steps: []Step{{Run: []string{"nginx", "-s", "reload; reboot"}}, {Script: "#!/bin/sh\nid\n"}},
+	}
+	if err := tpl.complete(); err != nil {
+		t.Fatal(err)
+	}
+	return tpl
 }
 
 // pyYAML is the library that reads a seed inside the guest.

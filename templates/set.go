@@ -28,19 +28,19 @@ type Set struct{ byName map[ispctl.Name]Template }
 // key that is not known. A directory that is not there holds none. Errors read
 // `FILE:LINE:COLUMN: REASON` and are of kind [ispctl.Usage].
 func Load(dir string) (Set, error) {
-	s, err := read(builtin, "builtin", "builtin")
+	all, err := read(builtin, "builtin", "builtin")
 	if err != nil {
 		return Set{}, err
 	}
-	if dir == "" {
-		return s, nil
+	if dir != "" {
+		own, err := read(os.DirFS(dir), ".", dir)
+		if err != nil {
+			return Set{}, err
+		}
+		maps.Copy(all, own)
 	}
-	own, err := read(os.DirFS(dir), ".", dir)
-	if err != nil {
-		return Set{}, err
-	}
-	maps.Copy(s.byName, own.byName)
-	return s, nil
+	byName, err := resolve(all)
+	return Set{byName}, err
 }
 
 // Get finds a template; the error lists those there are.
@@ -62,36 +62,34 @@ func (s Set) List() []Template {
 
 // read decodes the *.yaml files directly in a directory, which messages call
 // by its title.
-func read(fsys fs.FS, dir, title string) (Set, error) {
-	s := Set{byName: map[ispctl.Name]Template{}}
+func read(fsys fs.FS, dir, title string) (map[ispctl.Name]source, error) {
+	all := map[ispctl.Name]source{}
 	entries, err := fs.ReadDir(fsys, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return all, nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("read templates: %w", err)
+		return nil, fmt.Errorf("read templates: %w", err)
 	}
-	files := map[ispctl.Name]string{}
 	for _, e := range entries {
 		if e.IsDir() || !strings.HasSuffix(e.Name(), ".yaml") {
 			continue
 		}
 		data, err := fs.ReadFile(fsys, path.Join(dir, e.Name()))
 		if err != nil {
-			return s, fmt.Errorf("read template: %w", err)
+			return nil, fmt.Errorf("read template: %w", err)
 		}
 		file := path.Join(title, e.Name())
 		t, err := decode(file, data)
 		if err != nil {
-			return s, err
+			return nil, err
 		}
-		if other, taken := files[t.Name]; taken {
-			return s, usage(file, 0, 0, fmt.Sprintf("the name %q is taken by %s", t.Name, other))
+		if other, taken := all[t.Name]; taken {
+			return nil, usage(file, 0, 0, fmt.Sprintf("the name %q is taken by %s", t.Name, other.file))
 		}
-		files[t.Name] = file
-		s.byName[t.Name] = t
+		all[t.Name] = source{t, file}
 	}
-	return s, nil
+	return all, nil
 }
 
 // decode reads one template strictly.
@@ -112,7 +110,7 @@ func decode(file string, data []byte) (Template, error) {
 	case err != nil:
 		return t, usage(file, 0, 0, err.Error())
 	}
-	if err := t.validate(); err != nil {
+	if _, err := ispctl.ParseName("template", string(t.Name)); err != nil {
 		return t, usage(file, 0, 0, err.Error())
 	}
 	return t, nil

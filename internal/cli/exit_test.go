@@ -51,7 +51,7 @@ func TestExitCodes(t *testing.T) {
 		{"zone create dmz2", 2, "--prefix is missing"},
 		{"zone create DMZ --prefix 10.0.0.0/24", 2, `zone "DMZ"`},
 		{"zone create dmz2 --prefix 10.0.0.0", 2, "is not ADDRESS/LENGTH"},
-		{"vm create web2 --template micro --zone dmz", 2, "--plan is missing"},
+		{"vm create web2 --template micro --zone dmz", 2, "no plan is named, and template \"micro\" has none"},
 		{"vm create web2 --template micro --zone dmz --plan small --ssh-key /nope", 2, "ssh key file"},
 		{"address remove nonsense", 2, "is no IP address"},
 		{"completion tcsh", 2, "have: bash, zsh, fish"},

@@ -20,7 +20,7 @@ func (a *app) vmCreate() *cobra.Command {
 	var wait, ifNotExists bool
 	var timeout time.Duration
 	c := &cobra.Command{
-		Use:   "create NAME --template T --zone Z --plan P",
+		Use:   "create NAME --template T --zone Z",
 		Short: "Make a VM and start it",
 		Example: `  ispctl vm create web1 --template debian-12 --zone dmz --plan small --ssh-key ~/.ssh/id_ed25519.pub --wait
   ispctl vm create web2 --template micro --zone dmz --plan small --dry-run`,
@@ -86,7 +86,7 @@ func (a *app) vmCreate() *cobra.Command {
 	}
 	c.Flags().StringVar(&spec.Template, "template", "", "what it is made from (see: ispctl template list)")
 	c.Flags().StringVar(&spec.Zone, "zone", "", "where it lives")
-	c.Flags().StringVar(&spec.Plan, "plan", "", "how large it is")
+	c.Flags().StringVar(&spec.Plan, "plan", "", "how large it is; without it, the template's")
 	c.Flags().StringVar(&address, "address", "", "its address in the zone; without it the lowest free one")
 	c.Flags().StringVar(&address6, "address6", "", "its IPv6 address, where the zone has an IPv6 prefix; without it the lowest free one")
 	c.Flags().BoolVar(&spec.NoAdmin, "no-admin", false, "no interface on the admin leg of its zone")
@@ -97,7 +97,7 @@ func (a *app) vmCreate() *cobra.Command {
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
 	a.outputFlag(c)
-	required(c, "template", "zone", "plan")
+	required(c, "template", "zone")
 	_ = c.RegisterFlagCompletionFunc("template", a.completeTemplates)
 	_ = c.RegisterFlagCompletionFunc("zone", a.complete(zoneNames))
 	_ = c.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(allowanceNames(), cobra.ShellCompDirectiveNoFileComp))
