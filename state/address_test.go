@@ -60,3 +60,31 @@ func TestUseOfAnAddressIsReadBack(t *testing.T) {
 		want.Mode, want.VM = ispctl.Shared, ""
 	}
 }
+
+// TestRewindOfAWire goes from a VM on the wire to one that is not, and back.
+func TestRewindOfAWire(t *testing.T) {
+	s := open(t, t.TempDir())
+	before := update(t, s, func(tx *state.Tx) error {
+		if err := fill(tx); err != nil {
+			return err
+		}
+		return tx.PutUplink(ispctl.Uplink{Interface: "vmbr0", Kind: ispctl.Bridged})
+	})
+	const mac = "00:50:56:00:12:34"
+	after := update(t, s, func(tx *state.Tx) error {
+		m, err := tx.Model()
+		if err != nil {
+			return err
+		}
+		if _, err := tx.AddNIC(m.VMs[0], ispctl.NIC{Role: ispctl.WireNIC, MAC: mac, Addr: addr("203.0.113.12")}); err != nil {
+			return err
+		}
+		return tx.PutAddress(ispctl.Address{Addr: addr("203.0.113.12"), Mode: ispctl.Wire, VM: "web1", MAC: mac})
+	})
+	for _, m := range []*ispctl.Model{before, after, before} {
+		got := update(t, s, func(tx *state.Tx) error { return tx.Rewind(m) })
+		if diff := cmp.Diff(m, got, comparable); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}

@@ -16,7 +16,7 @@ func (t *Tx) Rewind(m *ispctl.Model) error {
 		return err
 	}
 	for _, step := range []func(have, m *ispctl.Model) error{
-		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindVMs, t.rewindForwards, t.rewindUsage,
+		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindVMs, t.rewindWires, t.rewindForwards, t.rewindUsage,
 	} {
 		if err := step(have, m); err != nil {
 			return err
@@ -85,6 +85,29 @@ func (t *Tx) rewindVMs(have, m *ispctl.Model) error {
 	for _, vm := range m.VMs {
 		if slices.ContainsFunc(have.VMs, func(h ispctl.VM) bool { return h.ID == vm.ID }) {
 			errs = append(errs, t.UpdateVM(vm), t.SetKeys(vm.ID, vm.SSHKeys))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// rewindWires gives the VMs that are there the NICs on the wire that they have
+// in m, and no other.
+func (t *Tx) rewindWires(have, m *ispctl.Model) error {
+	var errs []error
+	for _, vm := range have.VMs {
+		i := slices.IndexFunc(m.VMs, func(was ispctl.VM) bool { return was.ID == vm.ID })
+		if i < 0 {
+			continue
+		}
+		for _, nic := range vm.NICs {
+			if nic.Role == ispctl.WireNIC {
+				errs = append(errs, t.DeleteNIC(vm.ID, nic.Index))
+			}
+		}
+		for _, nic := range m.VMs[i].NICs {
+			if nic.Role == ispctl.WireNIC {
+				errs = append(errs, t.insertNIC(vm.ID, nic))
+			}
 		}
 	}
 	return errors.Join(errs...)
