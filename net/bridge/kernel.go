@@ -210,10 +210,17 @@ func (k *Kernel) filterGroups(link netlink.Link) error {
 	if link.Type() != string(Bridge) {
 		return nil
 	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Index = link.Attrs().Name, link.Attrs().Index
 	mask := groupsToFilter
-	return k.nl.LinkModify(&netlink.Bridge{LinkAttrs: attrs, GroupFwdMask: &mask})
+	return k.modify(link, netlink.Bridge{GroupFwdMask: &mask})
+}
+
+// modify sets what is given of a bridge, and nothing else. The message names the
+// bridge and has no index: with both, Linux 6.1 takes it for a new name, and
+// refuses that to a bridge that is up, even when it is the old one.
+func (k *Kernel) modify(link netlink.Link, set netlink.Bridge) error {
+	set.LinkAttrs = netlink.NewLinkAttrs()
+	set.Name = link.Attrs().Name
+	return k.nl.LinkModify(&set)
 }
 
 // own finds a link of ours; one of that name without our mark is an error.

@@ -120,9 +120,10 @@ func (k *Kernel) addVLAN(l Link) error {
 // the kernel puts there by itself (VLAN 1), is nobody's wish.
 func (k *Kernel) setFiltering(link netlink.Link, on bool) error {
 	if !on {
-		return k.nl.BridgeSetVlanFiltering(link, false)
+		return k.modify(link, netlink.Bridge{VlanFiltering: &on})
 	}
-	if err := k.nl.BridgeSetVlanDefaultPVID(link, 0); err != nil {
+	none := uint16(0)
+	if err := k.modify(link, netlink.Bridge{VlanDefaultPVID: &none}); err != nil {
 		if unsupported(err) {
 			return errors.New(needsFiltering)
 		}
@@ -148,7 +149,7 @@ func (k *Kernel) setFiltering(link netlink.Link, on bool) error {
 			}
 		}
 	}
-	if err := k.nl.BridgeSetVlanFiltering(link, true); err != nil {
+	if err := k.modify(link, netlink.Bridge{VlanFiltering: &on}); err != nil {
 		if unsupported(err) {
 			return errors.New(needsFiltering)
 		}
