@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 )
 
 // Installation is what sets one ispctl on a host apart from another: the names
@@ -14,7 +16,18 @@ type Installation struct {
 	Prefix     string // of every host object's name; "isp" unless told otherwise
 	NetNS      string // network namespace it lives in, by its name in /run/netns; empty: the caller's
 	Hypervisor string // libvirt URI
+	Xen        XenKind
 }
+
+// XenKind is how guests run on Xen; empty where there is another hypervisor.
+type XenKind string
+
+// The kinds.
+const (
+	XenPV  XenKind = "pv"  // the guest's kernel knows that it is on Xen: everywhere, also without hardware virtualisation
+	XenPVH XenKind = "pvh" // the same in hardware virtualisation, without an emulated machine
+	XenHVM XenKind = "hvm" // a whole emulated machine, which boots by its disk
+)
 
 // DefaultPrefix is the prefix of host objects of the one installation most
 // hosts have.
@@ -33,6 +46,9 @@ func (i Installation) Validate() error {
 	}
 	if i.Hypervisor == "" {
 		return Invalid("hypervisor", "", "is not set")
+	}
+	if onXen := strings.HasPrefix(i.Hypervisor, "xen"); onXen != slices.Contains([]XenKind{XenPV, XenPVH, XenHVM}, i.Xen) || !onXen && i.Xen != "" {
+		return Invalid("xen", string(i.Xen), "is not %s, %s or %s on Xen, and nothing elsewhere", XenPV, XenPVH, XenHVM)
 	}
 	return nil
 }

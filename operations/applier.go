@@ -312,6 +312,9 @@ func (a *applier) plans() error {
 			a.say("~ plan %s %s", want.Name, changes(
 				field{"cpus", have.CPUs, want.CPUs}, field{"memory", have.Memory, want.Memory}, field{"disk", have.Disk, want.Disk},
 				field{"limits", limitsText(have.Limits), limitsText(want.Limits)}))
+			for _, line := range needRestart(a.have, have, want) {
+				a.say("%s", line)
+			}
 		}
 		if err := a.tx.PutPlan(want); err != nil {
 			return err

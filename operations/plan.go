@@ -122,8 +122,23 @@ func (p *Provider) SetPlan(ctx context.Context, name string, c PlanChange, o Opt
 			if vms := m.VMsOn(have.Name); want.Disk < have.Disk && len(vms) > 0 {
 				return nil, inUse("plan", name, "vm", vms, "their disks cannot shrink; make another plan")
 			}
-			return []string{"~ plan " + planText(want)}, tx.PutPlan(want)
+			return append([]string{"~ plan " + planText(want)}, needRestart(m, have, want)...), tx.PutPlan(want)
 		})
+}
+
+// needRestart says which VMs on a plan go on with the CPUs and the memory that
+// they were started with. All else of a plan reaches them as they run.
+func needRestart(m *ispctl.Model, have, want ispctl.Plan) []string {
+	if have.CPUs == want.CPUs && have.Memory == want.Memory {
+		return nil
+	}
+	var lines []string
+	for _, vm := range m.VMs {
+		if vm.Plan == have.Name && vm.Wanted == ispctl.Running {
+			lines = append(lines, fmt.Sprintf("~ vm %s has cpus %d and memory %s from its next start on: ispctl vm restart %s", vm.Name, want.CPUs, want.Memory, vm.Name))
+		}
+	}
+	return lines
 }
 
 // setLimits reads limits by their names.

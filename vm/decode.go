@@ -133,6 +133,10 @@ func (r *reader) leave() {
 		if r.sec == dac {
 			d.UID = uid(string(r.text))
 		}
+	case "/domain/os/type":
+		if d.Type == Xen {
+			d.Kind = xenKinds[string(r.text)]
+		}
 	case "/domain/os/kernel":
 		d.Kernel = string(r.text)
 	case "/domain/os/initrd":
@@ -141,11 +145,11 @@ func (r *reader) leave() {
 		d.Cmdline = string(r.text)
 	case "/domain/devices/disk":
 		switch r.dev {
-		case diskDev:
+		case diskDev, xenDisks[ispctl.XenPV][0], xenDisks[ispctl.XenHVM][0]:
 			d.Disk = r.file
 			r.iotune.CPUShares, r.iotune.CPUCeiling = d.Tuning.CPUShares, d.Tuning.CPUCeiling
 			d.Tuning = r.iotune
-		case seedDev:
+		case seedDev, xenDisks[ispctl.XenPV][1], xenDisks[ispctl.XenHVM][1]:
 			d.Seed = r.file
 		}
 	}

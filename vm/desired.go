@@ -8,7 +8,8 @@ import (
 
 // Host is the facts of the hypervisor that domains are written for.
 type Host struct {
-	Type string // [KVM], [QEMU] or [Test]
+	Type string // [KVM], [QEMU], [Xen] or [Test]
+	Kind ispctl.XenKind
 }
 
 // Desired derives the domain of every guest of a model, written for a host. A
@@ -46,15 +47,22 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	}
 	d := Domain{
 		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
-		Type: h.Type, CPUs: plan.CPUs, Memory: plan.Memory, Tuning: tuning(vm.Limits.Over(plan.Limits)),
+		Type: h.Type, Kind: h.Kind, CPUs: plan.CPUs, Memory: plan.Memory, Tuning: tuning(vm.Limits.Over(plan.Limits)),
 		Disk: m.Paths.DiskOf(vm), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
 		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused,
 	}
-	if h.Type != Test {
+	if h.Type == KVM || h.Type == QEMU {
 		d.UID = m.Installation.GuestUID(vm.ID)
 	}
 	if !image.DiskBoot {
 		d.Kernel, d.Initrd, d.Cmdline = m.Paths.ImageKernel(vm.Image), m.Paths.ImageInitrd(vm.Image), image.Cmdline
+	}
+	if h.Type == Xen {
+		if err := checkXen(d, image); err != nil {
+			return Domain{}, err
+		}
+		d.SerialLog = "" // xenconsoled keeps it, where it is told to; libvirt does not
+		d.Cmdline = xenCmdline(d.Cmdline, h.Kind)
 	}
 	for _, n := range vm.NICs {
 		d.NICs = append(d.NICs, NIC{MAC: n.MAC, Tap: n.Tap})

@@ -20,7 +20,8 @@ type Domain struct {
 	ID   int64       // of the VM, by the mark; not the domain id, which libvirt chooses
 
 	UID    uint32 // that its process runs as; 0: whatever libvirt's configuration says
-	Type   string // of the hypervisor: [KVM], [QEMU] or [Test]
+	Type   string // of the hypervisor: [KVM], [QEMU], [Xen] or [Test]
+	Kind   ispctl.XenKind
 	CPUs   int
 	Memory ispctl.Size // whole KiB
 	Tuning Tuning
@@ -72,13 +73,14 @@ type NIC struct {
 const (
 	KVM  = "kvm"  // hardware virtualisation
 	QEMU = "qemu" // QEMU's translator, TCG: everywhere, and some ten times slower
+	Xen  = "xen"  // in one of three kinds
 	Test = "test" // libvirt's own test driver: nothing runs
 )
 
 // sameDefinition compares all that a definition says.
 func (d Domain) sameDefinition(o Domain) bool {
 	return d.Name == o.Name && d.UUID == o.UUID && d.VM == o.VM && d.ID == o.ID &&
-		d.UID == o.UID && d.Type == o.Type && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning &&
+		d.UID == o.UID && d.Type == o.Type && d.Kind == o.Kind && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning &&
 		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
 		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog &&
 		slices.Equal(d.NICs, o.NICs)

@@ -5,7 +5,16 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"ispctl"
 )
+
+// HostOf is [HostFacts] of an installation, with the kind of its guests on Xen.
+func HostOf(inst ispctl.Installation) Host {
+	h := HostFacts(inst.Hypervisor)
+	h.Kind = inst.Xen
+	return h
+}
 
 // HostFacts says what domains on a libvirt URI are written for. It looks at the
 // machine it runs on: "embed", "system" and qemu:/// are this one.
@@ -13,6 +22,8 @@ func HostFacts(uri string) Host {
 	switch {
 	case strings.HasPrefix(uri, "test:"), strings.HasPrefix(uri, "test+"):
 		return Host{Type: Test}
+	case strings.HasPrefix(uri, "xen:"), strings.HasPrefix(uri, "xen+"):
+		return Host{Type: Xen}
 	case KVMUsable():
 		return Host{Type: KVM}
 	}

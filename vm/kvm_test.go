@@ -41,13 +41,29 @@ func TestKVMUsable(t *testing.T) {
 	}
 }
 
+func TestXenHere(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]bool{"control_d\n": true, "": false} { // a guest on Xen has the file too
+		path := filepath.Join(dir, "capabilities")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := xenHere(path); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+	if xenHere(filepath.Join(dir, "none")) {
+		t.Error("without the file")
+	}
+}
+
 func TestHostFacts(t *testing.T) {
 	real := QEMU
 	if KVMUsable() {
 		real = KVM
 	}
 	for uri, want := range map[string]string{
-		"test:///default": Test, "test+unix:///default": Test, "embed": real, "system": real, "qemu:///system": real,
+		"test:///default": Test, "test+unix:///default": Test, "embed": real, "system": real, "qemu:///system": real, "xen:///system": Xen,
 	} {
 		if got := HostFacts(uri).Type; got != want {
 			t.Errorf("%s: %s, want %s", uri, got, want)

@@ -17,7 +17,11 @@ func Render(d Domain, installation string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := document(d, m).Marshal()
+	doc := document(d, m)
+	if d.Type == Xen {
+		forXen(doc, d.Kind)
+	}
+	text, err := doc.Marshal()
 	if err != nil {
 		return "", fmt.Errorf("write domain XML: %w", err)
 	}

@@ -206,7 +206,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 		return nil, err
 	}
 	p.Drops = func(ctx context.Context) (operations.Drops, error) { return readDrops(ctx, inst) }
-	p.Hypervisor, p.DomainType = hypervisor, vm.HostFacts(inst.Hypervisor).Type
+	p.Hypervisor, p.DomainType = hypervisor, vm.HostOf(inst).Type
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)
 	if err != nil {
 		return nil, err

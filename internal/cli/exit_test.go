@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ispctl"
+	"ispctl/vm"
 	"ispctl/internal/cli"
 	"ispctl/internal/testkit"
 	"ispctl/state"
@@ -85,6 +86,10 @@ func TestExitCodes(t *testing.T) {
 	}
 	empty := t.TempDir()
 	exits{"zone list", 3, "run: ispctl init"}.check(t, empty)
+	if !vm.XenHere() {
+		exits{"init --hypervisor xen-pvh", 5, "does not run on Xen"}.check(t, empty)
+	}
+	exits{"init --hypervisor xen:///system", 2, "is not pv, pvh or hvm on Xen"}.check(t, empty)
 }
 
 // TestExitCodesOfChanges runs what opens the layers.

@@ -13,10 +13,14 @@ import (
 	"ispctl/internal/netns"
 	"ispctl/net/route"
 	"ispctl/operations"
+	"ispctl/vm"
 )
 
 // hypervisors are short for the URIs of libvirt that most hosts want.
 var hypervisors = map[string]string{"system": "qemu:///system", "embed": "embed"}
+
+// xenKinds are the ways of running guests on Xen.
+var xenKinds = map[string]ispctl.XenKind{"xen": ispctl.XenPV, "xen-pvh": ispctl.XenPVH, "xen-hvm": ispctl.XenHVM}
 
 func (a *app) initCmd() *cobra.Command {
 	var inst ispctl.Installation
@@ -37,8 +41,17 @@ func (a *app) initCmd() *cobra.Command {
 			if uri, short := hypervisors[hypervisor]; short {
 				inst.Hypervisor = uri
 			}
+			if kind, onXen := xenKinds[hypervisor]; onXen {
+				inst.Hypervisor, inst.Xen = "xen:///system", kind
+			}
 			if err := inst.Validate(); err != nil {
 				return err
+			}
+			if inst.Xen != "" && !vm.XenHere() {
+				return &ispctl.Error{
+					Kind: ispctl.Conflict, Object: "hypervisor " + inst.Hypervisor, Cause: "this host does not run on Xen as its dom0 (/proc/xen/capabilities does not say control_d)",
+					Next: "boot it by Xen, or choose another: --hypervisor system",
+				}
 			}
 			if inst.NetNS != "" && !netns.Exists(inst.NetNS) {
 				return &ispctl.Error{Kind: ispctl.NotFound, Object: fmt.Sprintf("network namespace %q", inst.NetNS), Cause: "is not there", Next: "make it: ip netns add " + inst.NetNS}
@@ -86,7 +99,7 @@ func (a *app) initCmd() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&inst.Prefix, "prefix", ispctl.DefaultPrefix, "what the names of host objects begin with")
 	f.StringVar(&inst.NetNS, "netns", "", "named network namespace to live in; without it, the host's own")
-	f.StringVar(&hypervisor, "hypervisor", "system", "embed (libvirt's QEMU driver inside ispctl), system (qemu:///system), or a libvirt URI")
+	f.StringVar(&hypervisor, "hypervisor", "system", "embed (libvirt's QEMU driver inside ispctl), system (qemu:///system), xen, xen-pvh or xen-hvm (xen:///system, with guests of kind PV, PVH or HVM), or a libvirt URI")
 	f.StringVar(&uplink.Interface, "uplink", "", "interface to the provider")
 	f.StringVar(&kind, "uplink-kind", string(ispctl.Routed), "how the provider delivers addresses: routed, vmac, failover, bridged, or auto: look, and say why")
 	way.register(c)
@@ -98,7 +111,7 @@ func (a *app) initCmd() *cobra.Command {
 	admin.register(c)
 	f.StringSliceVar(&sources, hostSource, nil, "who may reach them, as 192.0.2.0/24, or any; may be given again; without it, as before, and everybody at first")
 	wallFlags(c, &o)
-	_ = c.RegisterFlagCompletionFunc("hypervisor", cobra.FixedCompletions([]string{"embed", "system", "test:///default"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("hypervisor", cobra.FixedCompletions([]string{"embed", "system", "xen", "xen-pvh", "xen-hvm", "test:///default"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

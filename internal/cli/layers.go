@@ -42,7 +42,7 @@ func Layers(
 		return nil, nil, err
 	}
 	shaping := &shaping{kernel: shapers}
-	if vm.HostFacts(inst.Hypervisor).Type != vm.Test {
+	if vm.HostOf(inst).Type != vm.Test {
 		hypervisor.Ready = shaping.again
 	}
 	closeAll = func() error {
@@ -67,6 +67,6 @@ func Layers(
 		converge.NewLayer(qos.ClassLayer+".classes", qos.DesiredClasses, nft.Diff, marks),
 		converge.NewLayer(qos.Layer, shaping.desired, qos.Diff, shapers),
 		converge.NewLayer(dhcp.Layer, dhcp.Desired, dhcp.Diff, servers),
-		converge.NewLayer("domains", vm.Desired(vm.HostFacts(inst.Hypervisor)), vm.Diff, hypervisor),
+		converge.NewLayer("domains", vm.Desired(vm.HostOf(inst)), vm.Diff, hypervisor),
 	}, closeAll, nil
 }

@@ -15,8 +15,9 @@ func (a *app) planSet() *cobra.Command {
 		Use: "set NAME", Short: "Change a plan, and with it all VMs on it",
 		Long: `Change a plan, and with it all VMs on it.
 
-Rates, CPU time and the disk's rates change at once, in the VMs that run too.
-CPUs and memory change when a VM is started next.`,
+Rates, CPU time, the disk's rates and its size (it grows, and never shrinks) change
+at once, in the VMs that run too. CPUs and memory change when a VM is started
+next; those that have to be are named.`,
 		Example: "  ispctl plan set small --down 100mbit --up 50mbit --guarantee 10mbit\n  ispctl plan set small --down none",
 		Args:    args(1, "the name of a plan"), ValidArgsFunction: first(a.complete(planNames)),
 	}
@@ -48,7 +49,7 @@ CPUs and memory change when a VM is started next.`,
 	}
 	c.Flags().IntVar(&cpus, "cpus", 0, "virtual CPUs")
 	c.Flags().StringVar(&memory, "memory", "", "memory, as 512MiB")
-	c.Flags().StringVar(&disk, "disk", "", "size of the first disk, as 4GiB, for VMs that are made from now on")
+	c.Flags().StringVar(&disk, "disk", "", "size of the first disk, as 4GiB")
 	dryRunFlag(c, &o)
 	return c
 }

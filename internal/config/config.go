@@ -21,6 +21,8 @@ type file struct {
 	Prefix     string `yaml:"prefix"`
 	NetNS      string `yaml:"netns,omitempty"`
 	Hypervisor string `yaml:"hypervisor"`
+
+	Xen ispctl.XenKind `yaml:"xen,omitempty"`
 }
 
 // Load reads the configuration of the installation under paths. Where there is
