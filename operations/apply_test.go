@@ -102,7 +102,9 @@ func TestApplyChanges(t *testing.T) {
 		{"snat", "10.10.0.0/24, snat: 203.0.113.10", "10.10.0.0/24, snat: 203.0.113.11", []string{"~ zone dmz snat 203.0.113.10 -> 203.0.113.11"}, "203.0.113.11"},
 		{"no snat", "10.10.0.0/24, snat: 203.0.113.10", "10.10.0.0/24", []string{"~ zone dmz snat 203.0.113.10 -> none, egress true -> false"}, "nft delete element"},
 		{"VLAN", "10.20.0.0/24", "10.20.0.0/24, vlan: 20", []string{"~ zone mail vlan 0 -> 20"}, ""},
-		{"plan", "cpus: 4, memory: 1GiB", "cpus: 2, memory: 2GiB", []string{"~ plan large cpus 4 -> 2, memory 1GiB -> 2GiB"}, "virsh define --validate isp-lab1.xml"},
+		{"plan", "cpus: 4, memory: 1GiB", "cpus: 2, memory: 2GiB", []string{
+			"~ plan large cpus 4 -> 2, memory 1GiB -> 2GiB", "~ vm lab1 has cpus 2 and memory 2GiB from its next start on: ispctl vm restart lab1",
+		}, "virsh define --validate isp-lab1.xml"},
 		{"disk of a plan", "disk: 2GiB", "disk: 3GiB", []string{"~ plan large disk 2GiB -> 3GiB"}, "resize"},
 		{"plan of a VM", "zone: dmz, plan: small", "zone: dmz, plan: large", []string{"~ vm web1 plan small -> large"}, "virsh define --validate isp-web1.xml"},
 		{"state of a VM", "zone: dmz, plan: small", "zone: dmz, plan: small, state: stopped", []string{"~ vm web1 state running -> stopped"}, "virsh shutdown isp-web1"},

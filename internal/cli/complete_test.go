@@ -34,7 +34,7 @@ func TestComplete(t *testing.T) {
 		"image build ":                     {"debian-12", "debian-13", "micro"},
 		"template show ":                   {"debian-12", "debian-13", "micro"},
 		"completion ":                      {"bash", "zsh", "fish"},
-		"init --hypervisor ":               {"embed", "system", "test:///default"},
+		"init --hypervisor ":               {"embed", "system", "xen", "xen-pvh", "xen-hvm", "test:///default"},
 	} {
 		words := strings.Fields(line)
 		if strings.HasSuffix(line, " ") {

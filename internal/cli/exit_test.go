@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ispctl"
-	"ispctl/vm"
 	"ispctl/internal/cli"
 	"ispctl/internal/testkit"
 	"ispctl/state"
+	"ispctl/vm"
 )
 
 // exits is what a command line must come to.
