@@ -53,6 +53,15 @@ func TestDemo(t *testing.T) {
 	if len(s.Checks) < 6 || len(s.VMs) != 2 || len(s.Namespaces) != 2 || s.Root != root {
 		t.Errorf("demo status: %+v", s)
 	}
+	// Three ends that open connections, to three others each, by two families.
+	if len(s.Policies) != 18 {
+		t.Errorf("the matrix has %d cells: %+v", len(s.Policies), s.Policies)
+	}
+	for _, c := range s.Policies {
+		if !c.OK() || len(c.Reached)+len(c.Silent) != 2 {
+			t.Errorf("%s -> %s by %s: %+v", c.From, c.To, c.Family, c)
+		}
+	}
 	for _, c := range s.Checks {
 		if !c.OK {
 			t.Errorf("%s: %s", c.Name, c.Detail)

@@ -3,6 +3,7 @@ package templates
 import (
 	"encoding/base64"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -176,14 +177,15 @@ func networkConfig(in SeedInput) networkDoc {
 		}
 		for _, net := range n.Nets {
 			e.Addresses = append(e.Addresses, text(net.Addr.String()))
-			to := text("0.0.0.0/0")
 			if net.Addr.Addr().Is6() {
 				// The one link-local address that the wall lets through is that
 				// made of the MAC.
-				to, e.Generation = "::/0", "eui64"
+				e.Generation = "eui64"
 			}
 			if net.Gateway.IsValid() {
-				e.Routes = append(e.Routes, routeDoc{To: to, Via: text(net.Gateway.String()), OnLink: net.onLink()})
+				for _, to := range everywhere(net.Gateway) {
+					e.Routes = append(e.Routes, routeDoc{To: to, Via: text(net.Gateway.String()), OnLink: net.onLink()})
+				}
 			}
 		}
 		if len(n.DNS) > 0 {
@@ -195,6 +197,16 @@ func networkConfig(in SeedInput) networkDoc {
 		doc.Ethernets[name] = e
 	}
 	return doc
+}
+
+// everywhere is the default route as cloud-init 22.4 understands it. It takes the
+// length of ::/0, which is nothing, for none, and writes ::/64; so the route is
+// made of the half with all global addresses and the rest.
+func everywhere(gateway netip.Addr) []text {
+	if gateway.Is6() {
+		return []text{"::/1", "8000::/1"}
+	}
+	return []text{"0.0.0.0/0"}
 }
 
 func texts(all []string) []text {
