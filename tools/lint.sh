@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 go vet ./...
-unformatted=$(go tool -modfile=tools/go.mod gofumpt -l cmd internal net state converge operations zones images templates vm integration bench ./*.go)
+unformatted=$(go tool -modfile=tools/go.mod gofumpt -l cmd internal net state converge operations zones images templates vm qos meter integration bench ./*.go)
 if [ -n "$unformatted" ]; then
 	echo "not formatted by gofumpt:" "$unformatted" >&2
 	exit 1
