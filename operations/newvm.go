@@ -53,7 +53,7 @@ func newMaker(tx *state.Tx, m *ispctl.Model, set templates.Set) *maker {
 // create looks up what the spec names, reserves what the VM will be known by,
 // and inserts it.
 func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
-	t, image, err := imageOf(mk.templates, mk.model, spec.Template)
+	t, err := mk.templates.Get(spec.Template)
 	if err != nil {
 		return ispctl.VM{}, err
 	}
@@ -68,6 +68,10 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 		}
 	}
 	plan, err := mk.model.Plan(spec.Plan)
+	if err != nil {
+		return ispctl.VM{}, err
+	}
+	_, image, err := imageOf(mk.templates, mk.model, spec.Template)
 	if err != nil {
 		return ispctl.VM{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"sync"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -33,7 +32,6 @@ type Watch struct {
 	tables *netlink.Conn
 	routes *netlink.Conn
 	events chan Event
-	done   sync.WaitGroup
 
 	ours map[int32]string // links of ours by their number
 }
