@@ -17,7 +17,6 @@ import (
 	"ispctl/net/count"
 	"ispctl/net/nft"
 	"ispctl/operations"
-	"ispctl/state"
 )
 
 // counters reads the host's counters by an edge that stays open.
