@@ -27,7 +27,7 @@ type Suite[S any, C converge.Change] struct {
 	// It must be a picture of something: make foreign objects first.
 	Foreign func() string
 
-	Passes int    // 0: 40
+	Passes int    // 0: 40, and 12 where tests are to be short
 	Seed   uint64 // 0: 1; printed when a law is broken
 }
 
@@ -46,6 +46,9 @@ func Laws[S any, C converge.Change](t testing.TB, s Suite[S, C]) {
 	t.Helper()
 	if s.Passes == 0 {
 		s.Passes = 40
+		if testing.Short() {
+			s.Passes = 12 // enough to make, remove and cut
+		}
 	}
 	if s.Seed == 0 {
 		s.Seed = 1

@@ -334,6 +334,17 @@ func TestKilledBeforeItRuns(t *testing.T) {
 	}
 }
 
+// ownName is what the kernel calls this process: wherever the tests run, their
+// binary may have another name.
+func ownName(t *testing.T) string {
+	t.Helper()
+	name, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(name))
+}
+
 // TestCannot: what keeps a zone from being served is said with its cure, and
 // keeps no other zone from it.
 func TestCannot(t *testing.T) {
@@ -360,7 +371,7 @@ func TestCannot(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = l.Close() })
-		}, ispctl.Conflict, []string{"port 53 of 10.10.0.1: is taken by dhcp.test (process " + text(os.Getpid())}},
+		}, ispctl.Conflict, []string{"port 53 of 10.10.0.1: is taken by " + ownName(t) + " (process " + text(os.Getpid())}},
 		{"a directory in the way", func(t *testing.T, w world) {
 			if err := os.MkdirAll(filepath.Join(dhcp.Dir(w.paths), "dmz", "mine"), 0o755); err != nil {
 				t.Fatal(err)

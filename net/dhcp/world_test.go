@@ -29,10 +29,10 @@ func models(paths ispctl.Paths) []*ispctl.Model {
 	more.Sort()
 	fewer := *all[2]
 	fewer.VMs = nil
-	return append(all, &more, &fewer)
+	return slices.Insert(all, moreGuests, &more, &fewer) // where the names below have them, however many samples there are
 }
 
-// Models of models, by what they are.
+// Models of models, by what they are; others follow.
 const (
 	empty = iota
 	zonesOnly
@@ -57,6 +57,9 @@ func newWorld(t testing.TB) world {
 	t.Helper()
 	testkit.Need(t, dnsmasq)
 	testkit.NetNS(t)
+	// The uplink of the models, for what is made on it.
+	testkit.Sh(t, "ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	testkit.Sh(t, "ip", "link", "set", "up0", "up")
 	// Not t.TempDir: nobody but its owner could pass through it.
 	root, err := os.MkdirTemp("", "isp")
 	if err != nil {
