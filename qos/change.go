@@ -50,7 +50,7 @@ func (c Change) Object() string { return c.Port.Object() }
 func (c Change) String() string {
 	switch c.Act {
 	case AddShaper:
-		return fmt.Sprintf("ip link add %s numtxqueues 1 numrxqueues 1 type ifb", c.Port.Shaper)
+		return fmt.Sprintf("ip link add %s mtu %d numtxqueues 1 numrxqueues 1 type ifb", c.Port.Shaper, shaperMTU)
 	case SetUp:
 		return fmt.Sprintf("ip link set dev %s alias %q up", c.Port.Shaper, c.Port.Alias)
 	case AddRoot:
@@ -68,7 +68,7 @@ func (c Change) String() string {
 	case DelClass:
 		return fmt.Sprintf("tc class del dev %s classid %s", c.Device, classID(c.Class.Minor))
 	case Redirect:
-		return fmt.Sprintf("tc qdisc replace dev %s clsact && tc filter replace dev %s ingress protocol all pref %d handle %d bpf bytecode '%s' action mirred egress redirect dev %s",
+		return fmt.Sprintf("tc qdisc replace dev %s ingress && tc filter replace dev %s ingress protocol all pref %d handle %d bpf bytecode '%s' action mirred egress redirect dev %s",
 			c.Port.Tap, c.Port.Tap, preference, handle, matchAll, c.Port.Shaper)
 	case DelRoot, ReplaceRoot:
 		return fmt.Sprintf("tc qdisc del dev %s root", c.Device)

@@ -29,7 +29,7 @@ const (
 	actStolen    = 4
 	atRoot       = 0xffffffff
 	ingressQdisc = 0xffff0000
-	clsact       = 0xfffffff1
+	ingressPlace = 0xfffffff1
 	atIngress    = 0xfffffff2
 )
 
@@ -167,7 +167,7 @@ func delProgram(index uint32) message {
 }
 
 func addIngress(index uint32) message {
-	return message{unix.RTM_NEWQDISC, create | unix.NLM_F_EXCL, object(tcmsg{index, ingressQdisc, clsact, 0}, "clsact", nil)}
+	return message{unix.RTM_NEWQDISC, create | unix.NLM_F_EXCL, object(tcmsg{index, ingressQdisc, ingressPlace, 0}, "ingress", nil)}
 }
 
 func redirect(index, to uint32) message {
@@ -231,8 +231,15 @@ const (
 	linkRxQueues = 32
 )
 
+// shaperMTU is less than what IPv6 asks of a link (RFC 8200, 5). So the kernel
+// gives a shaper no address of IPv6 and no settings for it, which took most of
+// the time that it takes to bring one up. Frames of any size pass: nothing here
+// sends by its MTU.
+const shaperMTU = 1279
+
 func addShaper(name string, group uint32) message {
 	b := attr(ifinfo(0, 0, 0), unix.IFLA_IFNAME, text(name))
+	b = attr(b, unix.IFLA_MTU, number(shaperMTU))
 	b = attr(b, unix.IFLA_GROUP, number(group))
 	b = attr(attr(b, linkTxQueues, number(1)), linkRxQueues, number(1))
 	b = attr(b, linkInfo, attr(nil, linkInfoKind, text("ifb")))

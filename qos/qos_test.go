@@ -192,7 +192,7 @@ func TestWhatTCSees(t *testing.T) {
 	ours := show()
 	for dev := range mustDesire(t, limited(1)).Ports {
 		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "root")
-		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "clsact")
+		testkit.Sh(t, "tc", "qdisc", "del", "dev", dev, "ingress")
 		testkit.Sh(t, "ip", "link", "del", dev+"u")
 	}
 	testkit.Sh(t, "tc", "qdisc", "del", "dev", "up0", "root")
