@@ -22,6 +22,7 @@ test: packages build lint ## run the linters and all tests: pure, kernel and gue
 test-all: test ## the same, the laws at length, and the kernel tests on Debian 12 and 13 in QEMU
 	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
 	go test -count=1 -json -timeout 30m -run 'Unconfirmed' ./integration -args -confirm.trials=100 | go run ./internal/testreport
+	go test -count=1 -json -timeout 60m -run 'Killed|ManyGuests' ./integration -args -kill.trials=100 -many.guests=50 | go run ./internal/testreport
 	go test -count=1 -json -timeout 30m -run 'ReapplyUnderFlood' ./integration -args -flood.reapplies=1000 | go run ./internal/testreport
 	go test -count=1 -json -timeout 30m -run 'Rates' ./qos -args -long | go run ./internal/testreport
 	ISPCTL_TEST_LAB=1 go test -count=1 -json -timeout 60m ./integration/lab | go run ./internal/testreport
@@ -35,6 +36,7 @@ lint: ## go vet, gofumpt and staticcheck
 
 bench: packages ## measure against the goals and print docs/benchmarks.md's figures
 	go test -run '^$$' -bench 'NothingToDo|Create' -benchtime 20x -timeout 60m ./bench
+	go test -run '^$$' -bench AgainstUsual -benchtime 10x -timeout 30m ./bench # takes virtinst, cloud-image-utils, libvirt-daemon-config-nwfilter, ebtables
 	go test -run '^$$' -bench . ./net/firewall
 	go test -run '^$$' -bench Overlay -benchtime 30x ./images
 	go test -run '^$$' -bench Shapers -benchtime 3x -timeout 60m ./bench

@@ -1,65 +1,142 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
-// TestKilledWhileCreating kills ispctl at random moments of `vm create`. Either
-// the promise was not yet made, and nothing is there, or the next pass keeps
-// it; the one after finds nothing to do.
-func TestKilledWhileCreating(t *testing.T) {
-	w := newWorld(t, "embed")
-	w.ok("image", "build", "micro")
-	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")
-	w.ok("plan", "create", "tiny", "--memory", "128MiB", "--disk", "256MiB")
+var killTrials = flag.Int("kill.trials", 12, "how often ispctl is killed while it makes, rebuilds or destroys a VM")
 
-	started := time.Now()
-	w.ok("vm", "create", "whole", "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", w.key+".pub")
-	span := time.Since(started)
-	w.ok("vm", "destroy", "whole")
+// killed is a world in which a VM is made, made anew and destroyed, and how long
+// each takes when it is left alone.
+type killed struct {
+	*world
+	span     map[string]time.Duration
+	nothing  string // what is on the host without a VM
+	promised map[string]int
+	random   *rand.Rand
+}
 
-	const seed, trials = 7, 12
-	random := rand.New(rand.NewPCG(seed, seed))
-	kept, dropped := 0, 0
-	for i := range trials {
-		name := fmt.Sprintf("vm%d", i)
-		cmd := w.command("vm", "create", name, "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", w.key+".pub")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		after := time.Duration(random.Int64N(int64(span)))
-		time.Sleep(after)
-		if err := cmd.Process.Signal(unix.SIGKILL); err != nil && !strings.Contains(err.Error(), "finished") {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // killed, or done just before
-		w.ok("converge")
-		if out := w.ok("converge", "--dry-run"); strings.TrimSpace(out) != "no changes" {
-			t.Fatalf("killed after %v: the second pass changes:\n%s", after, out)
-		}
-		if r := w.run("vm", "show", name, "-o", "json"); r.code == 3 {
-			dropped++
-			continue
-		}
-		kept++
-		if vm := w.vm(name); vm.State != "running" {
-			t.Fatalf("killed after %v: state %s %s", after, vm.State, vm.Error)
-		}
-		w.ok("vm", "start", name, "--wait")
-		w.ok("vm", "destroy", name)
+func (k *killed) args(act, name string) []string {
+	switch act {
+	case "create":
+		return []string{"vm", "create", name, "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", k.key + ".pub"}
+	case "rebuild":
+		return []string{"vm", "rebuild", name, "--yes"}
 	}
-	t.Logf("%d of %d killed before the promise, %d after; a whole create takes %v", dropped, trials, kept, span)
-	if kept == 0 {
-		t.Error("no kill fell after the promise: the test proves nothing")
+	return []string{"vm", act, name, "--yes"}
+}
+
+// TestKilled kills ispctl at random moments of `vm create`, `vm rebuild` and `vm
+// destroy`. Either the promise was not yet made, and all is as it was, or the
+// next pass keeps it; the one after finds nothing to do, and nothing else is
+// anywhere on the host.
+func TestKilled(t *testing.T) {
+	k := &killed{world: newWorld(t, "embed"), span: map[string]time.Duration{}, promised: map[string]int{}, random: rand.New(rand.NewPCG(7, 7))}
+	k.ok("image", "build", "micro")
+	k.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")
+	k.ok("plan", "create", "tiny", "--memory", "128MiB", "--disk", "256MiB")
+	acts := []string{"create", "rebuild", "destroy"}
+	for _, act := range acts {
+		started := time.Now()
+		k.ok(k.args(act, "whole")...)
+		k.span[act] = time.Since(started)
 	}
-	if links := w.in(w.provider, "ip", "-o", "link", "show", "type", "tun"); links != "" {
-		t.Errorf("taps are left:\n%s", links)
+	k.nothing = k.look()
+	for i := range *killTrials {
+		act, name := acts[i%len(acts)], fmt.Sprintf("vm%d", i)
+		if act != "create" {
+			k.ok(k.args("create", name)...)
+		}
+		before := k.look()
+		after := k.kill(act, name)
+		k.ok("converge")
+		if out := k.ok("converge", "--dry-run"); strings.TrimSpace(out) != "no changes" {
+			t.Fatalf("%s killed after %v: the second pass changes:\n%s", act, after, out)
+		}
+		k.judge(t, act, name, before, after)
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	t.Logf("of %d kills these fell after the promise: %v; the whole takes %v", *killTrials, k.promised, k.span)
+	for _, act := range acts {
+		if k.promised[act] == 0 {
+			t.Errorf("no kill of %s fell after the promise: the test proves nothing", act)
+		}
+	}
+}
+
+// domainID is libvirt's number of a start, which is another after each.
+var domainID = regexp.MustCompile(`/domain-[0-9]+-`)
+
+// look draws all that is on the host.
+func (k *killed) look() string { return domainID.ReplaceAllString(k.traces(), "/domain-N-") }
+
+// kill starts an act and ends it, by SIGKILL, at some moment of the time that it
+// takes.
+func (k *killed) kill(act, name string) time.Duration {
+	k.t.Helper()
+	cmd := k.command(k.args(act, name)...)
+	if err := cmd.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	after := time.Duration(k.random.Int64N(int64(k.span[act])))
+	time.Sleep(after)
+	if err := cmd.Process.Signal(unix.SIGKILL); err != nil && !strings.Contains(err.Error(), "finished") {
+		k.t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed, or done just before
+	return after
+}
+
+// judge looks whether all is as before the act or as after it, and destroys
+// what there is, so that nothing is left but what was there at first.
+func (k *killed) judge(t *testing.T, act, name, before string, after time.Duration) {
+	t.Helper()
+	there := k.run("vm", "show", name, "-o", "json").code != 3
+	if there {
+		if vm := k.vm(name); vm.State != "running" {
+			t.Errorf("%s killed after %v: state %s %s", act, after, vm.State, vm.Error)
+		}
+	}
+	switch act {
+	case "create":
+		if there {
+			k.promised[act]++
+		}
+	case "destroy":
+		if !there {
+			k.promised[act]++
+		}
+		if there && k.look() != before {
+			t.Errorf("destroy killed after %v, before its promise (-before +after):\n%s", after, cmp.Diff(before, k.look()))
+		}
+	case "rebuild":
+		now := k.look()
+		if strings.Contains(now, "disk-1.qcow2") {
+			k.promised[act]++
+		}
+		if diff := cmp.Diff(before, strings.ReplaceAll(now, "disk-1.qcow2", "disk.qcow2")); diff != "" || !there {
+			t.Errorf("rebuild killed after %v (-before +after):\n%s", after, diff)
+		}
+	}
+	if there {
+		if k.random.IntN(5) == 0 {
+			k.ok("vm", "start", name, "--wait") // it is up, and answers
+		}
+		k.ok(k.args("destroy", name)...)
+	}
+	if diff := cmp.Diff(k.nothing, k.look()); diff != "" {
+		t.Errorf("%s killed after %v: what is left (-want +got):\n%s", act, after, diff)
 	}
 }
 
