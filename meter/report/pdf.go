@@ -12,10 +12,12 @@ const (
 	pdfWidth  = 210 - 2*pdfMargin
 	pdfChart  = 42.0
 	pdfAxis   = 18.0 // for the texts beside a chart
+	pdfTable  = 8.0  // points
+	pdfRow    = 5.5
 )
 
 // pdfColumns are the widths of the table's columns.
-var pdfColumns = []float64{28, 16, 29, 29, 22, 22, 17, 17}
+var pdfColumns = []float64{37, 15, 26, 26, 19, 19, 19, 19}
 
 type ink [3]int
 
@@ -111,21 +113,38 @@ func (d *pdf) table(p page, g groupTexts) {
 	}
 	d.Ln(3)
 	line := func(cells []string, style string, c ink) {
-		if _, height := d.GetPageSize(); d.GetY()+6 > height-pdfMargin {
+		d.SetFont("Helvetica", style, pdfTable)
+		name := d.SplitText(d.tr(cells[0]), pdfColumns[0]-1.5) // long names take a second line
+		if _, height := d.GetPageSize(); d.GetY()+pdfRow*float64(len(name)) > height-pdfMargin {
 			d.AddPage()
 		}
 		d.draw(c)
 		d.SetLineWidth(0.2)
 		d.ink(black)
 		for i, cell := range cells {
+			border, text := "B", d.tr(cell)
+			if i == 0 {
+				text = name[0]
+			}
+			if len(name) > 1 {
+				border = ""
+			}
 			align := "L"
 			if p.right[i] {
 				align = "R"
 			}
-			d.fit(d.tr(cell), pdfColumns[i]-1.5, style)
-			d.CellFormat(pdfColumns[i], 5.5, d.tr(cell), "B", 0, align, false, 0, "")
+			d.fit(text, pdfColumns[i]-1.5, style)
+			d.CellFormat(pdfColumns[i], pdfRow, text, border, 0, align, false, 0, "")
 		}
 		d.Ln(-1)
+		d.SetFont("Helvetica", style, pdfTable)
+		for i, more := range name[1:] {
+			border := ""
+			if i == len(name)-2 {
+				border = "B"
+			}
+			d.CellFormat(0, pdfRow-1.5, more, border, 1, "L", false, 0, "")
+		}
 	}
 	line(p.head, "B", black)
 	for _, row := range g.rows {
@@ -135,7 +154,7 @@ func (d *pdf) table(p page, g groupTexts) {
 
 // fit makes letters small enough for a cell: a figure is never cut off.
 func (d *pdf) fit(s string, width float64, style string) {
-	for size := 8.0; size >= 4; size -= 0.25 {
+	for size := pdfTable; size >= 4; size -= 0.25 {
 		d.SetFont("Helvetica", style, size)
 		if d.GetStringWidth(s) <= width {
 			return

@@ -162,3 +162,26 @@ func TestNoVMs(t *testing.T) {
 	}
 	write(t, r, "pdf")
 }
+
+// TestLongNames holds that a name takes a second line rather than letters that
+// nobody can read, and that none of it is lost.
+func TestLongNames(t *testing.T) {
+	c, err := meter.NewCalendar("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	period, err := c.ParseMonth("2026-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := report.NewMaker(report.Frame{Name: "2026-10", Period: period, Until: period.To, Now: period.To.Add(time.Hour)}, report.ByTenant)
+	name := strings.Repeat("shop-frontend-staging-", 3)[:63]
+	m.Add(report.Subject{Name: name, UUID: "u", Zone: "dmz", Plan: "small", Series: meter.NewSeries(period)})
+	text := pdfText(t, write(t, m.Report(), "pdf"))
+	if strings.Contains(text, name+"\n") {
+		t.Errorf("the name is on one line")
+	}
+	if !strings.Contains(strings.ReplaceAll(text, "\n", ""), name[len(name)-10:]) {
+		t.Errorf("the end of the name is missing in:\n%s", text)
+	}
+}
