@@ -39,6 +39,7 @@ var importRules = []struct {
 	{"net/count", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/nat", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/wire", []string{".", "net/nft"}, "a layer", layerDenies},
+	{"net/track", []string{".", "converge"}, "a layer", layerDenies},
 	{"net/bridge", []string{".", "converge"}, "a layer", layerDenies},
 	{"net/route", []string{".", "converge"}, "a layer", layerDenies},
 	{"qos", []string{".", "converge", "net/nft"}, "a layer", layerDenies},

@@ -14,6 +14,7 @@ import (
 	"ispctl/net/nat"
 	"ispctl/net/nft"
 	"ispctl/net/route"
+	"ispctl/net/track"
 	"ispctl/net/wire"
 	"ispctl/operations"
 	"ispctl/qos"
@@ -33,12 +34,13 @@ func Layers(
 	translation, errNAT := nft.Open(inst.Table(nat.Layer))
 	gate, errGate := nft.Open(inst.Table(wire.Layer))
 	uplinks, errLook := wire.Open()
+	connections, errTrack := track.Open()
 	counters, errCount := nft.Open(inst.Table(count.Layer))
 	routes, errRoutes := route.Open(strings.TrimSuffix(inst.LinkPattern(), "*"))
 	servers, errServers := dhcp.Open(inst, paths)
 	marks, errMarks := nft.Open(inst.Table(qos.ClassLayer))
 	shapers, errShapers := qos.Open(inst.LinkGroup(), inst.ShaperGroup())
-	if err := errors.Join(errLinks, errWall, errNAT, errGate, errLook, errCount, errRoutes, errServers, errShapers, errMarks); err != nil {
+	if err := errors.Join(errLinks, errWall, errNAT, errGate, errLook, errTrack, errCount, errRoutes, errServers, errShapers, errMarks); err != nil {
 		return nil, nil, err
 	}
 	shaping := &shaping{kernel: shapers}
@@ -48,12 +50,16 @@ func Layers(
 	closeAll = func() error {
 		links.Close()
 		uplinks.Close()
+		connections.Close()
 		routes.Close()
 		servers.Close()
 		shapers.Close()
 		return errors.Join(wall.Close(), translation.Close(), gate.Close(), counters.Close(), marks.Close())
 	}
 	return []converge.Layer{
+		// What it removes goes last, when the walls are as they are to be and
+		// guests are gone: nothing of it comes again.
+		converge.NewLayer(track.Layer, track.Desired, track.Diff, connections),
 		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix, Grow: hypervisor.Grow}),
 		// Before there is any link with another MAC.
 		converge.NewLayer(wire.Layer, wire.Desired(uplinks.Look), nft.Diff, gate),
