@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -92,9 +93,33 @@ func TestLife(t *testing.T) {
 	}
 	w.ok("vm", "restart", "www", "--wait")
 	w.ok("vm", "destroy", "www", "--yes")
+	severalAtOnce(t, w)
 	if out := w.in(w.provider, "find", w.root, "-name", "*.qcow2"); out != "" {
 		t.Errorf("left: %s", out)
 	}
+}
+
+// severalAtOnce makes guests by one command; each is somebody of its own.
+func severalAtOnce(t *testing.T, w *world) {
+	t.Helper()
+	w.ok("vm", "create", "node", "--count", "2", "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", w.key+".pub", "--wait")
+	own := map[string]bool{}
+	for _, name := range []string{"node-1", "node-2"} {
+		out, err := w.ssh(w.provider, w.vm(name).Addresses[0], "22", "hostname")
+		if err != nil || out != name {
+			t.Errorf("%s calls itself %q, %v", name, out, err)
+		}
+		// As its host says it; the log names the operator's key as well.
+		said := regexp.MustCompile(`ssh-ed25519 (\S+) root@` + name + `\b`).FindStringSubmatch(w.ok("vm", "logs", name, "-n", "0"))
+		if said == nil {
+			t.Fatalf("%s does not say its host key", name)
+		}
+		own[said[1]] = true
+	}
+	if len(own) != 2 {
+		t.Errorf("host keys: %v", own)
+	}
+	w.ok("vm", "destroy", "node-1", "node-2", "--yes")
 }
 
 // bannered reports whether an SSH server says anything: a paused guest's kernel

@@ -119,3 +119,62 @@ func TestLifecycleRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestCreateSeveral makes VMs that are alike: all in one pass, or none, and
+// twice is once.
+func TestCreateSeveral(t *testing.T) {
+	w := newWorld(t)
+	ctx, o := t.Context(), operations.Options{}
+	alike := func(name string, count int) []operations.VMSpec {
+		t.Helper()
+		specs, err := operations.Alike(spec(name), count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return specs
+	}
+	w.create("node-2")
+	if _, err := w.CreateVMs(ctx, alike("node", 4), false, o); ispctl.KindOf(err) != ispctl.Conflict || len(w.domains.Domains) != 1 {
+		t.Errorf("one name is taken: %v, %d domains", err, len(w.domains.Domains))
+	}
+	w.ok(w.CreateVMs(ctx, alike("node", 4), true, o))
+	if r, err := w.CreateVMs(ctx, alike("node", 4), true, o); err != nil || r.Changed() {
+		t.Errorf("again: %+v, %v", r, err)
+	}
+	vms, err := w.VMs(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := map[string]bool{}
+	for _, vm := range vms {
+		own[vm.MAC], own[vm.Addresses[0]], own[vm.Tap], own[vm.UUID] = true, true, true, true
+		if d := w.domains.Domains[vm.UUID]; !d.Running {
+			t.Errorf("%s does not run", vm.Name)
+		}
+	}
+	if len(vms) != 4 || len(own) != 4*4 {
+		t.Errorf("%d VMs with %d things of their own: %+v", len(vms), len(own), vms)
+	}
+	// The zone has fewer addresses than are asked for.
+	if _, err := w.CreateVMs(ctx, alike("more", 300), false, o); err == nil || len(w.domains.Domains) != 4 {
+		t.Errorf("more than the zone holds: %v, %d domains", err, len(w.domains.Domains))
+	}
+
+	one := spec("web")
+	one.Address = addr("10.10.0.77")
+	for _, tt := range []struct {
+		name  string
+		spec  operations.VMSpec
+		count int
+		says  string
+	}{
+		{"none", spec("web"), 0, "is not 1 to 1000"},
+		{"too many", spec("web"), operations.MaxAlike + 1, "is not 1 to 1000"},
+		{"one address", one, 2, "cannot share one address"},
+		{"a name too long", spec("a" + strings.Repeat("b", 61)), 10, "longer than 63"},
+	} {
+		if _, err := operations.Alike(tt.spec, tt.count); ispctl.KindOf(err) != ispctl.Usage || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}

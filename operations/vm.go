@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"ispctl"
@@ -12,29 +13,84 @@ import (
 
 // CreateVM makes a VM and starts it.
 func (p *Provider) CreateVM(ctx context.Context, spec VMSpec, ifNotExists bool, o Options) (Result, error) {
-	return p.change(ctx, o, state.Entry{
-		Operation: "vm create", Object: "vm " + string(spec.Name),
-		Detail: fmt.Sprintf("template %s zone %s plan %s", spec.Template, spec.Zone, spec.Plan),
-	}, func(tx *state.Tx) ([]string, error) {
+	return p.CreateVMs(ctx, []VMSpec{spec}, ifNotExists, o)
+}
+
+// MaxAlike is how many VMs are made at once at the most: far more than a host
+// holds, and few enough that a slip of the finger is refused at once.
+const MaxAlike = 1000
+
+// Alike is count specs that differ in their names, NAME-1 and so on. What only
+// one VM can have must not be asked for.
+func Alike(spec VMSpec, count int) ([]VMSpec, error) {
+	if count < 1 || count > MaxAlike {
+		return nil, ispctl.Invalid("count", strconv.Itoa(count), "is not 1 to %d", MaxAlike)
+	}
+	if spec.Address.IsValid() || spec.Address6.IsValid() {
+		return nil, &ispctl.Error{
+			Kind: ispctl.Usage, Object: fmt.Sprintf("vm %q", spec.Name), Cause: "is to be several, which cannot share one address",
+			Next: "leave --address and --address6 out, and each gets the lowest free one",
+		}
+	}
+	specs := make([]VMSpec, count)
+	for i := range specs {
+		name, err := ispctl.ParseName("vm", fmt.Sprintf("%s-%d", spec.Name, i+1))
+		if err != nil {
+			return nil, err
+		}
+		specs[i] = spec
+		specs[i].Name = name
+	}
+	return specs, nil
+}
+
+// CreateVMs makes VMs and starts them: all of them, in one transaction and one
+// pass, or none.
+func (p *Provider) CreateVMs(ctx context.Context, specs []VMSpec, ifNotExists bool, o Options) (Result, error) {
+	if len(specs) == 0 {
+		return Result{}, ispctl.Invalid("vm", "", "no VM is asked for")
+	}
+	one := specs[0]
+	entry := state.Entry{
+		Operation: "vm create", Object: "vm " + string(one.Name),
+		Detail: fmt.Sprintf("template %s zone %s plan %s", one.Template, one.Zone, one.Plan),
+	}
+	if last := len(specs) - 1; last > 0 {
+		entry.Object += " to " + string(specs[last].Name)
+	}
+	return p.change(ctx, o, entry, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
 		if err != nil {
 			return nil, err
 		}
-		if have, err := m.VM(string(spec.Name)); err == nil {
-			if have.Wanted == ispctl.Absent {
-				return nil, &ispctl.Error{
-					Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", spec.Name), Cause: "one of that name is still being destroyed",
-					Next: "finish it: ispctl converge",
+		var said []string
+		mk := newMaker(tx, m, p.Templates)
+		for _, spec := range specs {
+			if have, err := m.VM(string(spec.Name)); err == nil {
+				if err := taken(have, ifNotExists); err != nil {
+					return nil, err
 				}
+				continue
 			}
-			return nil, exists("vm", string(spec.Name), ifNotExists)
+			vm, err := mk.create(spec)
+			if err != nil {
+				return nil, err
+			}
+			said = append(said, fmt.Sprintf("+ vm %s %s in zone %s", vm.Name, vm.NICs[0].Addr, vm.Zone))
 		}
-		vm, err := newMaker(tx, m, p.Templates).create(spec)
-		if err != nil {
-			return nil, err
-		}
-		return []string{fmt.Sprintf("+ vm %s %s in zone %s", vm.Name, vm.NICs[0].Addr, vm.Zone)}, nil
+		return said, nil
 	})
+}
+
+// taken is the error of making a VM whose name this one has.
+func taken(have ispctl.VM, fine bool) error {
+	if have.Wanted == ispctl.Absent {
+		return &ispctl.Error{
+			Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", have.Name), Cause: "one of that name is still being destroyed",
+			Next: "finish it: ispctl converge",
+		}
+	}
+	return exists("vm", string(have.Name), fine)
 }
 
 // DestroyVMs removes VMs with their disks and the forwards to them. One that is

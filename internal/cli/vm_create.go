@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,11 +21,18 @@ func (a *app) vmCreate() *cobra.Command {
 	var keyFiles, allow, tags []string
 	var wait, ifNotExists bool
 	var timeout time.Duration
+	var count int
 	c := &cobra.Command{
 		Use:   "create NAME --template T --zone Z",
 		Short: "Make a VM and start it",
+		Long: `Make a VM and start it.
+
+With --count they are several: NAME-1, NAME-2 and so on, all of them or none, each
+with a MAC, an address and keys of its own. One command makes them much faster than
+as many commands do.`,
 		Example: `  ispctl vm create web1 --template debian-12 --zone dmz --plan small --ssh-key ~/.ssh/id_ed25519.pub --wait
-  ispctl vm create web2 --template micro --zone dmz --plan small --dry-run`,
+  ispctl vm create web2 --template micro --zone dmz --plan small --dry-run
+  ispctl vm create node --count 5 --template micro --zone dmz --plan tiny --wait`,
 		Args: args(1, "the name of a VM"), ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, given []string) error {
 			if err := a.checkFormat(); err != nil {
@@ -52,15 +61,25 @@ func (a *app) vmCreate() *cobra.Command {
 			if spec.SSHKeys, err = readKeys(keyFiles); err != nil {
 				return err
 			}
+			specs := []operations.VMSpec{spec}
+			if c.Flags().Changed("count") {
+				if specs, err = operations.Alike(spec, count); err != nil {
+					return err
+				}
+			}
+			names := make([]string, len(specs))
+			for i := range specs {
+				names[i] = string(specs[i].Name)
+			}
 			p, err := a.provider(c.Context())
 			if err != nil {
 				return err
 			}
-			r, err := p.CreateVM(c.Context(), spec, ifNotExists, o)
+			r, err := p.CreateVMs(c.Context(), specs, ifNotExists, o)
 			if err != nil && r.Changed() && !o.DryRun {
 				err = &ispctl.Error{
-					Kind: ispctl.KindOf(err), Object: fmt.Sprintf("vm %q", spec.Name), Cause: "is made but not up", Err: err,
-					Next: "mend the cause and run: ispctl converge (or give up with: ispctl vm destroy " + given[0] + ")",
+					Kind: ispctl.KindOf(err), Object: "vm " + quoted(names), Cause: "is made but not up", Err: err,
+					Next: "mend the cause and run: ispctl converge (or give up with: ispctl vm destroy " + strings.Join(names, " ") + ")",
 				}
 			}
 			if a.format == "table" {
@@ -70,18 +89,23 @@ func (a *app) vmCreate() *cobra.Command {
 				return err
 			}
 			if wait {
-				if err := p.WaitSSH(c.Context(), given[0], timeout); err != nil {
+				if err := waitAll(c.Context(), p, names, timeout); err != nil {
 					return err
 				}
 			}
 			if a.format == "table" {
 				return nil
 			}
-			view, err := p.VM(c.Context(), given[0])
-			if err != nil {
-				return err
+			views := make([]operations.VMView, len(names))
+			for i, name := range names {
+				if views[i], err = p.VM(c.Context(), name); err != nil {
+					return err
+				}
 			}
-			return vmListing.show(a, view)
+			if c.Flags().Changed("count") {
+				return vmListing.list(a, views)
+			}
+			return vmListing.show(a, views[0])
 		},
 	}
 	c.Flags().StringVar(&spec.Template, "template", "", "what it is made from (see: ispctl template list)")
@@ -93,6 +117,7 @@ func (a *app) vmCreate() *cobra.Command {
 	c.Flags().StringSliceVar(&allow, "allow", nil, "opt-outs of the wall for its first interface, as allow_ip_spoofing (see: ispctl nic allow --help)")
 	c.Flags().StringSliceVar(&tags, "tags", nil, "VLANs of its zone's trunk that it takes part in, with tagged frames, as 10,20")
 	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys that may log in; may be given again")
+	c.Flags().IntVar(&count, "count", 1, "make as many, with -1, -2 and so on after the name")
 	waitFlags(c, &wait, &timeout)
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
@@ -103,6 +128,27 @@ func (a *app) vmCreate() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(allowanceNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("plan", a.complete(planNames))
 	return c
+}
+
+// waitAll waits for all of them, and for no longer than for one; the last are
+// asked once even so.
+func waitAll(ctx context.Context, p *operations.Provider, names []string, timeout time.Duration) error {
+	until := time.Now().Add(timeout)
+	for _, name := range names {
+		if err := p.WaitSSH(ctx, name, max(time.Until(until), time.Second)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quoted is names for an error.
+func quoted(names []string) string {
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = strconv.Quote(name)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // maxKeyFile is far more than any authorized_keys needs.
