@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,23 +43,15 @@ func Create(name string) error {
 
 // Delete removes a named namespace; one that is gone is no error. The kernel
 // keeps the namespace itself for as long as a process is in it.
-//
-// Linux 6.1 now and then holds the file to be mounted for a moment longer.
 func Delete(name string) error {
-	const patience, pause = time.Second, 10 * time.Millisecond
-	for begun := time.Now(); ; time.Sleep(pause) {
-		if err := unix.Unmount(Path(name), unix.MNT_DETACH); err != nil &&
-			!errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("unmount network namespace %s: %w", name, err)
-		}
-		err := os.Remove(Path(name))
-		switch {
-		case err == nil, errors.Is(err, os.ErrNotExist):
-			return nil
-		case !errors.Is(err, unix.EBUSY), time.Since(begun) > patience:
-			return fmt.Errorf("remove network namespace %s: %w", name, err)
-		}
+	if err := unix.Unmount(Path(name), unix.MNT_DETACH); err != nil &&
+		!errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("unmount network namespace %s: %w", name, err)
 	}
+	if err := os.Remove(Path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove network namespace %s: %w", name, err)
+	}
+	return nil
 }
 
 // Set moves the calling thread into the namespace. The thread must be locked
