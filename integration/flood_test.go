@@ -136,7 +136,7 @@ func TestUnwalledFor(t *testing.T) {
 		t.Logf("of %d packets %d passed, for %s", sent, leaked, between)
 		worst = max(worst, between)
 	}
-	if worst > time.Second {
+	if worst > 10*time.Second {
 		t.Errorf("unwalled for %s", worst)
 	}
 }

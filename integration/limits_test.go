@@ -55,7 +55,8 @@ func TestGuestFloodsConnections(t *testing.T) {
 	if ok < 297 {
 		t.Errorf("the neighbour's connects: %d of 300", ok)
 	}
-	if w.counted("guest with too many connections") == 0 {
+	// A machine that is too busy to open as many is no proof of anything.
+	if count >= share-others && w.counted("guest with too many connections") == 0 {
 		t.Error("nothing was dropped for being too much")
 	}
 }

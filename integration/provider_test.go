@@ -144,7 +144,7 @@ func (w *world) traces() string {
 		f := strings.Fields(line)
 		b.WriteString(f[1] + "\n")
 	}
-	b.WriteString(w.in(w.provider, "nft", "-s", "list", "ruleset"))
+	b.WriteString(withoutTraffic(w.in(w.provider, "nft", "-s", "list", "ruleset")))
 	for _, pid := range w.pids(w.provider) {
 		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		name, _, _ := strings.Cut(string(cmdline), "\x00")
@@ -164,6 +164,30 @@ func (w *world) traces() string {
 	}
 	for _, noun := range []string{"vm", "zone", "address", "forward", "plan"} {
 		b.WriteString(w.ok(noun, "list", "-o", "name"))
+	}
+	return b.String()
+}
+
+// withoutTraffic leaves out the elements of dynamic sets, which come and go with
+// packets and by time.
+func withoutTraffic(ruleset string) string {
+	var b strings.Builder
+	dynamic, inside := false, false
+	for line := range strings.Lines(ruleset) {
+		text := strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(text, "flags dynamic"):
+			dynamic = true
+		case text == "}":
+			dynamic = false
+		}
+		inside = inside || dynamic && strings.HasPrefix(text, "elements = {")
+		if !inside {
+			b.WriteString(line)
+		}
+		if strings.HasSuffix(text, "}") {
+			inside = false
+		}
 	}
 	return b.String()
 }

@@ -25,7 +25,7 @@ import (
 
 // patience is how long a packet and its answer may take that never leave the
 // machine; the first one waits for a neighbour to be found.
-const patience = 700 * time.Millisecond
+const patience = 1200 * time.Millisecond
 
 // Outcome is what became of the packet.
 type Outcome struct {
