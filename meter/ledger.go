@@ -85,7 +85,7 @@ func (l *Ledger) Take(r Reading, owner func(Source) (ID, bool)) ([]Sample, []Not
 	last := make(map[Source]Counts, len(r.Counts))
 	for source, counts := range r.Counts {
 		last[source] = counts
-		delta := counts.since(l.Last[source])
+		delta := counts.Since(l.Last[source])
 		if delta.IsZero() {
 			continue
 		}

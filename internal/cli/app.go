@@ -67,7 +67,7 @@ func (a *app) root() *cobra.Command {
 		group("plan", "What a subscriber buys: CPUs, memory, disk, rates", a.planCreate(), a.planSet(), a.planList(), a.planShow(), a.planDelete()),
 		group("qos", "What VMs may use: rates, CPU time, memory, disk", a.qosShow(), a.qosSet(), a.qosUplink(), a.qosCapacity(),
 			group("flow", "Ceilings for some of a VM's traffic", a.qosFlowAdd(), a.qosFlowList(), a.qosFlowRemove())),
-		a.usageCmd(),
+		a.usageCmd(), a.top(),
 		group("report", "What was used and what it costs, for customers", a.reportMonthly()),
 		group("quota", "How much may pass in a month, and what is done then", a.quotaSet(), a.quotaList(), a.quotaShow(), a.quotaLift(), a.quotaRemove()),
 		group("tariff", "What the traffic of a plan costs", a.tariffSet(), a.tariffList(), a.tariffRemove()),
@@ -205,7 +205,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	if err := a.metering(p, inst); err != nil {
 		return nil, err
 	}
-	p.Drops = func(ctx context.Context) (operations.Drops, error) { return readDrops(ctx, inst) }
+	p.Drops = dropsOf(inst)
 	p.Hypervisor, p.DomainType = hypervisor, vm.HostOf(inst).Type
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)
 	if err != nil {

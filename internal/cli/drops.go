@@ -31,3 +31,8 @@ func readDrops(ctx context.Context, inst ispctl.Installation) (d operations.Drop
 	}
 	return d, nil
 }
+
+// dropsOf is readDrops as a provider wants it.
+func dropsOf(inst ispctl.Installation) func(context.Context) (operations.Drops, error) {
+	return func(ctx context.Context) (operations.Drops, error) { return readDrops(ctx, inst) }
+}

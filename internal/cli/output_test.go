@@ -93,6 +93,7 @@ func TestJSONOnlyGrows(t *testing.T) {
 		}
 	}
 	collect(t, have, "status", ok(t, root, "status", "-o", "json"))
+	collect(t, have, "top", ok(t, root, "top", "--once", "--interval", "200ms", "-o", "json"))
 	known, err := os.ReadFile("testdata/json-fields.txt")
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)

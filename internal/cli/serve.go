@@ -18,17 +18,29 @@ import (
 )
 
 func (a *app) serveCmd() *cobra.Command {
-	return &cobra.Command{
+	var metrics string
+	c := &cobra.Command{
 		Use: "serve", Short: "Stay, and keep the host as the database says; for the service manager",
 		Long: `Stay, and keep the host as the database says; for the service manager.
 
 It converges once at its start, and puts back what other tools take away:
 tables, links, addresses, routes, sysctls. It may be ended at any time: guests, walls and
 servers stand without it, and every other command works without it. Under
-systemd it is ` + "`systemctl enable --now ispctl`.",
-		Example: "  ispctl serve",
+systemd it is ` + "`systemctl enable --now ispctl`." + `
+
+With --metrics it answers GET /metrics with the counters of VMs and addresses in
+the format of Prometheus, on a socket or a loopback address. Nobody is asked
+who he is.`,
+		Example: "  ispctl serve\n  ispctl serve --metrics unix:/run/ispctl/metrics.sock",
 		Args:    args(0, "no argument"), ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
+			var place metricsPlace
+			if metrics != "" {
+				var err error
+				if place, err = parseMetricsPlace(metrics); err != nil {
+					return err
+				}
+			}
 			inst, err := config.Load(a.paths())
 			if err != nil {
 				return err
@@ -41,19 +53,21 @@ systemd it is ` + "`systemctl enable --now ispctl`.",
 				return err
 			}
 			a.later(release)
-			return a.serve(c.Context(), inst)
+			return a.serve(c.Context(), inst, place)
 		},
 	}
+	c.Flags().StringVar(&metrics, "metrics", "", "hand out figures at unix:PATH or a loopback ADDRESS:PORT")
+	return c
 }
 
 // serve runs the resident part until ctx ends.
-func (a *app) serve(ctx context.Context, inst ispctl.Installation) error {
+func (a *app) serve(ctx context.Context, inst ispctl.Installation, metrics metricsPlace) error {
 	say := log.New(a.streams.Err, "", 0) // the journal knows the time
 	if err := resident.Notify(resident.Ready); err != nil {
 		return err
 	}
 	say.Print("ready")
-	resident.Run(ctx, a.tasks(inst, say), resident.DefaultPause, say)
+	resident.Run(ctx, a.tasks(inst, metrics, say), resident.DefaultPause, say)
 	say.Print("ends")
 	return resident.Notify(resident.Stopping)
 }
@@ -63,13 +77,17 @@ func (a *app) serve(ctx context.Context, inst ispctl.Installation) error {
 // None opens libvirt: its embedded driver belongs to a process until that ends,
 // and every other command would wait for this one. What takes domains is done by
 // a child.
-func (a *app) tasks(inst ispctl.Installation, say *log.Logger) []resident.Task {
-	return []resident.Task{
+func (a *app) tasks(inst ispctl.Installation, metrics metricsPlace, say *log.Logger) []resident.Task {
+	all := []resident.Task{
 		resident.Watchdog(),
 		{Name: "start", Run: func(ctx context.Context) error { return a.child(ctx, say, "converge") }},
 		{Name: "watch", Run: a.watch(inst, say)},
 		{Name: "usage", Run: a.meterTask(inst, say)},
 	}
+	if metrics != (metricsPlace{}) {
+		all = append(all, resident.Task{Name: "metrics", Run: a.metricsTask(inst, metrics, say)})
+	}
+	return all
 }
 
 // child runs a command of this program as a process of its own, under the same

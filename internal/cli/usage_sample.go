@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"ispctl/internal/config"
 )
 
 func (a *app) usageSample() *cobra.Command {
@@ -19,18 +17,8 @@ them.`,
 		Example: "  ispctl usage sample",
 		Args:    args(0, "no argument"), ValidArgsFunction: nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
-			inst, err := config.Load(a.paths())
+			p, err := a.meteringProvider(c.Context())
 			if err != nil {
-				return err
-			}
-			if err := a.enter(inst); err != nil {
-				return err
-			}
-			p, err := a.open(c.Context(), inst)
-			if err != nil {
-				return err
-			}
-			if err := a.metering(p, inst); err != nil {
 				return err
 			}
 			s, err := p.Sampler(c.Context())
