@@ -166,8 +166,9 @@ func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.P
 	a.later(store.Close)
 	return &operations.Provider{
 		Store: store, Templates: set, Images: &images.Store{Dir: a.paths().Images()}, Paths: a.paths(),
-		Serving: func() (int, bool, error) { return resident.Holder(a.paths().Serve()) },
-		Clock:   operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
+		OpenUsage: a.openUsage(),
+		Serving:   func() (int, bool, error) { return resident.Holder(a.paths().Serve()) },
+		Clock:     operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
 	}, nil
 }
 

@@ -17,7 +17,22 @@ import (
 	"ispctl/net/count"
 	"ispctl/net/nft"
 	"ispctl/operations"
+	"ispctl/state"
 )
+
+// openUsage opens the usage database when it is first asked for: most commands
+// have no use for it.
+func (a *app) openUsage() func(context.Context) (*state.Usage, error) {
+	var usage *state.Usage
+	return func(ctx context.Context) (_ *state.Usage, err error) {
+		if usage == nil {
+			if usage, err = state.OpenUsage(ctx, a.paths()); err == nil {
+				a.later(usage.Close)
+			}
+		}
+		return usage, err
+	}
+}
 
 // counters reads the host's counters by an edge that stays open.
 func counters(inst ispctl.Installation, edge *nft.Kernel) operations.Counters {

@@ -156,3 +156,15 @@ func TestUnknownFormat(t *testing.T) {
 		}
 	}
 }
+
+// TestUsageIsWired reads counters and shows usage through the command line:
+// each part is tested by itself, and of no use unless they are put together.
+func TestUsageIsWired(t *testing.T) {
+	root := world(t)
+	reading(t)
+	ok(t, root, "usage", "sample")
+	if got := ok(t, root, "usage", "-o", "json"); got != "[]\n" {
+		t.Errorf("nothing has passed, but: %s", got)
+	}
+	ok(t, root, "report", "monthly")
+}
