@@ -16,6 +16,10 @@ type Limits struct {
 	Burst     Size // that may pass at full speed after a pause
 	Local     Rate // ceiling of each direction between it and the zones of this host
 
+	Connections    int64 // that it may have open at once, of each of its addresses
+	NewConnections int64 // that it may open in a second, of each of its addresses
+	Packets        int64 // that it may send in a second out of its zone, of each of its addresses
+
 	CPUCeiling      Percent // of one CPU: 150 is one and a half
 	CPUShares       int64   // weight among the guests when all want more than there is
 	MemoryGuarantee Size    // that no balloon takes
@@ -49,6 +53,9 @@ var limitTable = []Limit{
 	rateLimit("guarantee", "rate it is promised on the uplink, in each direction", func(l *Limits) *Rate { return &l.Guarantee }),
 	sizeLimit("burst", "what may pass at full speed after a pause", "SIZE", func(l *Limits) *Size { return &l.Burst }),
 	rateLimit("local", "ceiling between it and the zones of this host, in each direction", func(l *Limits) *Rate { return &l.Local }),
+	countLimit("connections", "connections that each of its addresses may have open at once", func(l *Limits) *int64 { return &l.Connections }),
+	countLimit("new-connections", "connections that each of its addresses may open in a second", func(l *Limits) *int64 { return &l.NewConnections }),
+	countLimit("packets", "packets that each of its addresses may send out of its zone in a second", func(l *Limits) *int64 { return &l.Packets }),
 	{
 		"cpu-ceiling", "PERCENT", "CPU time it may use, 100% being one whole CPU",
 		func(l *Limits) *int64 { return (*int64)(&l.CPUCeiling) }, parsePercent,
@@ -191,7 +198,12 @@ const (
 	minCPUCeiling = 5
 	maxShares     = 10000
 	maxIOPS       = 10_000_000
-	minDiskRate   = 64 * KiB
+
+	minConnections = 8 // a guest that installs its updates has that many
+	maxConnections = 4_000_000
+	minPackets     = 50
+	maxPackets     = 100_000_000
+	minDiskRate    = 64 * KiB
 )
 
 // Validate checks limits as they come to be, plan and VM together.
@@ -223,6 +235,19 @@ func (l Limits) Validate() error {
 		return fmt.Errorf("cpu-ceiling %s is not %d%% to %d%%", l.CPUCeiling, minCPUCeiling, MaxCPUs*100)
 	case l.CPUShares != 0 && (l.CPUShares < 2 || l.CPUShares > maxShares):
 		return fmt.Errorf("cpu-shares %d is not 2 to %d", l.CPUShares, maxShares)
+	}
+	for _, one := range []struct {
+		name        string
+		n           int64
+		least, most int64
+	}{
+		{"connections", l.Connections, minConnections, maxConnections},
+		{"new-connections", l.NewConnections, 1, maxConnections},
+		{"packets", l.Packets, minPackets, maxPackets},
+	} {
+		if one.n != 0 && (one.n < one.least || one.n > one.most) {
+			return fmt.Errorf("%s %d is not %d to %d", one.name, one.n, one.least, one.most)
+		}
 	}
 	for _, n := range []int64{l.ReadIOPS, l.WriteIOPS} {
 		if n < 0 || n > maxIOPS {

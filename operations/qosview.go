@@ -21,6 +21,9 @@ type LimitsView struct {
 	WriteIOPS       int64 `json:"write_iops"`
 	ReadRate        int64 `json:"read_bytes_per_second"`
 	WriteRate       int64 `json:"write_bytes_per_second"`
+	Connections     int64 `json:"connections"`
+	NewConnections  int64 `json:"new_connections_per_second"`
+	Packets         int64 `json:"packets_per_second"`
 }
 
 func viewLimits(l ispctl.Limits) LimitsView {
@@ -28,6 +31,7 @@ func viewLimits(l ispctl.Limits) LimitsView {
 		Down: int64(l.Down), Up: int64(l.Up), Guarantee: int64(l.Guarantee), Burst: int64(l.Burst), Local: int64(l.Local),
 		CPUCeiling: int64(l.CPUCeiling), CPUShares: l.CPUShares, MemoryGuarantee: int64(l.MemoryGuarantee),
 		ReadIOPS: l.ReadIOPS, WriteIOPS: l.WriteIOPS, ReadRate: int64(l.ReadRate), WriteRate: int64(l.WriteRate),
+		Connections: l.Connections, NewConnections: l.NewConnections, Packets: l.Packets,
 	}
 }
 

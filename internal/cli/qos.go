@@ -71,6 +71,7 @@ func limitsText(v operations.LimitsView) string {
 		Local: ispctl.Rate(v.Local), CPUCeiling: ispctl.Percent(v.CPUCeiling), CPUShares: v.CPUShares,
 		MemoryGuarantee: ispctl.Size(v.MemoryGuarantee), ReadIOPS: v.ReadIOPS, WriteIOPS: v.WriteIOPS,
 		ReadRate: ispctl.Size(v.ReadRate), WriteRate: ispctl.Size(v.WriteRate),
+		Connections: v.Connections, NewConnections: v.NewConnections, Packets: v.Packets,
 	}.String()
 }
 

@@ -41,6 +41,7 @@ func Desired(m *ispctl.Model) (nft.State, error) {
 // walls is the table between zones and around the host, with an element per
 // zone, uplink and service.
 func walls(m *ispctl.Model) nft.Table {
+	own := ownLimits(m)
 	t := nft.NewTable(nft.Inet, m.Installation.Table(Layer), append([]nft.Set{
 		{Name: zoneLinks, Key: []nft.Type{nft.TypeIfname}},
 		{Name: legs, Key: []nft.Type{nft.TypeIfname}},
@@ -55,9 +56,10 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: bogons6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		{Name: insiders6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		zoneServiceSet(), zoneServiceSet6(),
-	}, slices.Concat(wholeSets(), policySets(), limitSets(), hostSourceSets())...), append(chains(m.Installation.LinkPattern()), bogonChains()...))
+	}, slices.Concat(wholeSets(), policySets(), limitSets(), ownLimitSets(own), hostSourceSets())...), append(chains(m.Installation.LinkPattern(), own), bogonChains()...))
 	addPolicies(t, m)
 	addWhole(t, m)
+	addOwnLimits(t, own)
 	addBogons(t, m)
 	addZoneServices(t, m)
 	addLegs(t, m)
@@ -99,15 +101,16 @@ func addForwards6(t nft.Table, m *ispctl.Model) {
 }
 
 // chains are the rules; ours matches the name of every link of ours.
-func chains(ours string) []nft.Chain {
+func chains(ours string, own []ownLimit) []nft.Chain {
 	return []nft.Chain{
 		{
 			Name: "forward", Hook: &nft.Hook{Type: "filter", Hook: "forward", Priority: filterPriority},
 			Rules: slices.Concat([]nft.Rule{
 				nft.NewRule("neither end is ours: not for us to judge", nft.NotIIF(ours), nft.NotOIF(ours), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
+			}, packetRules(own), []nft.Rule{
 				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
-			}, guestLimitRules(), floodRules(), []nft.Rule{
+			}, guestLimitRules(own), floodRules(), []nft.Rule{
 				nft.NewRule("operator to a guest, by its leg", nft.FromIPv4(), nft.IIFIn(operators), nft.OIFIn(legs), nft.Accept()),
 				nft.NewRule("zone with egress to the Internet", nft.FromIPv4(), nft.IIFIn(egress), nft.OIFIn(uplinks), nft.Accept()),
 				nft.NewRule("the same by IPv6", nft.FromIPv6(), nft.IIFIn(egress6), nft.OIFIn(uplinks), nft.Accept()),
@@ -124,8 +127,9 @@ func chains(ours string) []nft.Chain {
 			Rules: slices.Concat([]nft.Rule{
 				nft.NewRule("from elsewhere: not for us to judge", nft.NotIIF(ours), nft.IIFNotIn(uplinks), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
+			}, packetRules(own), []nft.Rule{
 				nft.NewRule("answers to what the host asked", nft.InState(nft.Established, nft.Related), nft.Accept()),
-			}, guestLimitRules(), []nft.Rule{}, hostServiceRules(), []nft.Rule{
+			}, guestLimitRules(own), []nft.Rule{}, hostServiceRules(), []nft.Rule{
 				nft.NewRule("ping", nft.IIFIn(uplinks), nft.ICMP("echo-request", 8), nft.Accept()),
 				nft.NewRule("IPv6 does not work without ICMPv6", nft.IIFIn(uplinks), nft.L4Proto("ipv6-icmp", 58), nft.Accept()),
 				// The answer to its question to a group is no established

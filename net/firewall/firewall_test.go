@@ -1,6 +1,7 @@
 package firewall_test
 
 import (
+	"slices"
 	"testing"
 
 	"ispctl"
@@ -11,7 +12,19 @@ import (
 
 func layer() nfttest.Layer {
 	inst := ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
-	return nfttest.Layer{Name: firewall.Layer, Desired: firewall.Desired, Models: append(convergetest.Models(inst, ispctl.Paths{}), convergetest.TrunkModels(inst, ispctl.Paths{})...)}
+	models := append(convergetest.Models(inst, ispctl.Paths{}), convergetest.TrunkModels(inst, ispctl.Paths{})...)
+	return nfttest.Layer{Name: firewall.Layer, Desired: firewall.Desired, Models: append(models, planned(models[2]))}
+}
+
+// planned is a model whose plan says how much of the host's tables a guest may
+// take; one guest has other numbers, and one has none.
+func planned(of *ispctl.Model) *ispctl.Model {
+	m := *of
+	m.Plans = slices.Clone(m.Plans)
+	m.Plans[0].Limits = ispctl.Limits{Connections: 500, NewConnections: 50, Packets: 10_000}
+	m.VMs = slices.Clone(m.VMs)
+	m.VMs[0].Limits = ispctl.Limits{Connections: 20_000, Packets: ispctl.NoLimit}
+	return &m
 }
 
 func TestLawsOnFake(t *testing.T)    { layer().LawsOnFake(t) }

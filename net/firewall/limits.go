@@ -12,7 +12,7 @@ import (
 const (
 	// MostConnections is how many a guest's address may have open at once, in
 	// both tables of the host: to others, and to the host itself. A mail or web
-	// server that is busy has some thousand.
+	// server that is busy has some thousand. A plan may say another number.
 	MostConnections = 10_000
 
 	// SourceRate and ForwardRate are how many connections one address of the
@@ -60,11 +60,15 @@ func limitSets() []nft.Set {
 
 // guestLimitRules drop what a guest opens beyond its share. They stand behind
 // the rule for what is established.
-func guestLimitRules() []nft.Rule {
+func guestLimitRules(own []ownLimit) []nft.Rule {
 	var rules []nft.Rule
+	for _, l := range own {
+		rules = append(rules, l.rules(false)...)
+	}
 	for _, f := range limitFamilies() {
 		rules = append(rules, nft.NewRule("guest with too many connections",
-			nft.IIFIn(zoneLinks), f.is, nft.InState(nft.New), nft.MoreConnections("connections"+f.suffix, MostConnections, f.source), nft.Count(), nft.Drop()))
+			nft.IIFIn(zoneLinks), f.is, nft.InState(nft.New), nft.NotIn(ownConnections+f.suffix, f.source),
+			nft.MoreConnections("connections"+f.suffix, MostConnections, f.source), nft.Count(), nft.Drop()))
 	}
 	return rules
 }
