@@ -39,6 +39,9 @@ func TestLimitsRefuse(t *testing.T) {
 		"burst 1KiB is less than 4KiB, which is two frames":    {Burst: ispctl.KiB, Down: m},
 		"cpu-ceiling 1% is not 5% to 51200%":                   {CPUCeiling: 1},
 		"cpu-shares 1 is not 2 to 10000":                       {CPUShares: 1},
+		"connections 1 is not 8 to 4000000":                    {Connections: 1},
+		"new-connections -5 is not 1 to 4000000":               {NewConnections: -5},
+		"packets 10 is not 50 to 100000000":                    {Packets: 10},
 	} {
 		if err := l.Validate(); err == nil || err.Error() != want {
 			t.Errorf("want %q, have %v", want, err)
