@@ -38,7 +38,7 @@ func TestByHand(t *testing.T) {
 			must(t, dom.Destroy())
 			must(t, dom.Undefine())
 		}},
-		{"suspended: that is not stopped", "", func(t testing.TB, _ *libvirt.Connect, dom *libvirt.Domain) { must(t, dom.Suspend()) }},
+		{"suspended", "virsh resume isp-web1", func(t testing.TB, _ *libvirt.Connect, dom *libvirt.Domain) { must(t, dom.Suspend()) }},
 		{"more memory", defined, edit("<memory unit='KiB'>65536<", "<memory unit='KiB'>131072<")},
 		{"another tap", defined, edit("isp-1-0", "isp-7-7")},
 		{"writable seed elsewhere", defined, edit("seed.iso", "other.iso")},

@@ -117,7 +117,7 @@ func TestStopOnEmbed(t *testing.T) {
 		t.Errorf("two guests that were still booting took %s to stop", took)
 	}
 
-	dumb := wanted(t, all[4])
+	dumb := wanted(t, all[len(all)-1])
 	bring(t, h, dumb)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -169,7 +169,7 @@ func TestStartFailsOnEmbed(t *testing.T) {
 	h, paths := embedded(t)
 	testkit.Sh(t, "ip", "link", "delete", "isp-1-0")
 	write(t, paths.ImageKernel(deafDigest), []byte("no kernel"))
-	m := worldModels()[4]
+	m := deafModel()
 	for i := range m.VMs {
 		if m.VMs[i].Name == "web1" {
 			m.VMs[i].Image = convergetest.Digest
@@ -221,7 +221,7 @@ func TestGuestEndsUnseen(t *testing.T) {
 	}
 	paths := furnish(t)
 	write(t, paths.ImageKernel(deafDigest), bzImage(weary))
-	if got := worker(t, order{Model: 4}).ok(t); !got.Running[web1] || !got.Running[mail1] {
+	if got := worker(t, order{Model: len(worldModels()) - 1}).ok(t); !got.Running[web1] || !got.Running[mail1] {
 		t.Fatalf("they ended before they were left alone: %+v", got)
 	}
 	time.Sleep(4 * time.Second)

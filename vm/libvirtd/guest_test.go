@@ -87,6 +87,12 @@ func worldModels() []*ispctl.Model {
 	return all
 }
 
+// deafModel is the last of them, whose guests do not hear.
+func deafModel() *ispctl.Model {
+	all := worldModels()
+	return all[len(all)-1]
+}
+
 // furnish makes what the layers below would have made: images, disks, taps.
 func furnish(t testing.TB) ispctl.Paths {
 	t.Helper()
