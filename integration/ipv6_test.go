@@ -37,8 +37,8 @@ func (w *world) sixWith(hypervisor string) {
 }
 
 // ends are the Internet, the host and guests by their zones, each of which
-// answers on every port: by IPv4 and by IPv6.
-func (w *world) ends(t testing.TB, guests ...string) (four, six map[string][]end) {
+// answers on every port: by IPv4 and by IPv6, and guests on their legs.
+func (w *world) ends(t testing.TB, guests ...string) (four, six map[string][]end, legs []end) {
 	t.Helper()
 	four = map[string][]end{"internet": {{"internet", w.internet, gateway, host}}, "host": {{"host", w.provider, host, ""}}}
 	six = map[string][]end{"internet": {{"internet", w.internet, gateway6, host6}}, "host": {{"host", w.provider, host6, ""}}}
@@ -52,6 +52,8 @@ func (w *world) ends(t testing.TB, guests ...string) (four, six map[string][]end
 			}
 			g := w.wire(t, vm, z.Gateway)
 			g.addSix(t, vm.Addresses[1], z.Gateway6)
+			w.wireLeg(t, g)
+			legs = append(legs, end{name + "'s leg", g.ns, vm.AdminAddress, ""})
 			four[string(z.Name)] = append(four[string(z.Name)], end{name, g.ns, vm.Addresses[0], z.Gateway})
 			six[string(z.Name)] = append(six[string(z.Name)], end{name, g.ns, vm.Addresses[1], z.Gateway6})
 		}
@@ -63,7 +65,7 @@ func (w *world) ends(t testing.TB, guests ...string) (four, six map[string][]end
 			}
 		}
 	}
-	return four, six
+	return four, six, legs
 }
 
 // addSix gives a guest an IPv6 address beside its other one.

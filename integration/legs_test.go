@@ -37,8 +37,10 @@ policies:
 
 // Addresses of an operator's network, behind adm0.
 const (
-	operator     = "198.51.100.2"
-	operatorHost = "198.51.100.1"
+	operator      = "198.51.100.2"
+	operatorHost  = "198.51.100.1"
+	operator6     = "2001:db8:77::2"
+	operatorHost6 = "2001:db8:77::1"
 )
 
 // legWorld is a provider with three guests on two legs, all of them wired, and
@@ -47,6 +49,22 @@ func legWorld(t *testing.T) (w *world, operators end, guests map[string]wiredGue
 	t.Helper()
 	w = newWorld(t, "test:///default")
 	w.ok("image", "build", "micro")
+	operators, _ = w.operator(t)
+	w.ok("apply", "-f", w.write("legs.yaml", legWalls))
+	guests = map[string]wiredGuest{}
+	for _, name := range []string{"web1", "web2", "mail1"} {
+		vm := w.vm(name)
+		g := w.wire(t, vm, first(vm.Addresses[0]))
+		w.wireLeg(t, g)
+		guests[name] = g
+		end{name, g.ns, "", ""}.serve(t)
+	}
+	return w, operators, guests
+}
+
+// operator is an operator in a namespace behind adm0, by IPv4 and by IPv6.
+func (w *world) operator(t testing.TB) (four, six end) {
+	t.Helper()
 	ns := w.provider + "-op"
 	if err := netns.Create(ns); err != nil {
 		t.Fatal(err)
@@ -62,16 +80,13 @@ func legWorld(t *testing.T) (w *world, operators end, guests map[string]wiredGue
 	w.in(ns, "ip", "route", "add", "default", "via", operatorHost)
 	w.in(w.provider, "ip", "address", "add", operatorHost+"/24", "dev", "adm0")
 	w.in(w.provider, "ip", "link", "set", "adm0", "up")
-	w.ok("apply", "-f", w.write("legs.yaml", legWalls))
-	guests = map[string]wiredGuest{}
-	for _, name := range []string{"web1", "web2", "mail1"} {
-		vm := w.vm(name)
-		g := w.wire(t, vm, first(vm.Addresses[0]))
-		w.wireLeg(t, g)
-		guests[name] = g
-		end{name, g.ns, "", ""}.serve(t)
-	}
-	return w, end{"operator", ns, operator, ""}, guests
+	w.in(ns, "ip", "address", "add", operator6+"/64", "dev", "op0", "nodad")
+	w.in(ns, "ip", "route", "add", "default", "via", operatorHost6)
+	w.in(w.provider, "ip", "address", "add", operatorHost6+"/64", "dev", "adm0", "nodad")
+	four, six = end{"operator", ns, operator, operatorHost}, end{"operator", ns, operator6, operatorHost6}
+	four.serve(t)
+	six.serve(t)
+	return four, six
 }
 
 // first is the gateway of the /24 that an address is in.
@@ -112,7 +127,6 @@ func TestAdminLegs(t *testing.T) {
 	hosts := end{"host", w.provider, "", ""}
 	hosts.serve(t)
 	end{"internet", w.internet, gateway, ""}.serve(t)
-	op.serve(t)
 	for name, g := range guests {
 		leg := end{name, g.ns, g.vm.AdminAddress, ""}
 		for _, service := range services() {

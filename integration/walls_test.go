@@ -15,6 +15,7 @@ import (
 )
 
 const walls = `version: 1
+admin: {prefix: 10.255.0.0/16, links: [adm0]}
 addresses: [203.0.113.10, 203.0.113.11]
 zones:
   - {name: dmz, prefix: 10.10.0.0/24, prefix6: "2001:db8:10::/64", snat: 203.0.113.10}
@@ -47,7 +48,8 @@ func TestPolicyMatrix(t *testing.T) {
 	w.six()
 	w.ok("image", "build", "micro")
 	w.ok("apply", "-f", w.write("walls.yaml", walls))
-	ends, ends6 := w.ends(t, "web1", "web2", "mail1", "mail2")
+	op, op6 := w.operator(t)
+	ends, ends6, legs := w.ends(t, "web1", "web2", "mail1", "mail2")
 	var cells []operations.CellView
 	w.show(&cells, "zone", "policy", "list")
 	// The host is an end that opens connections as well: to every guest.
@@ -79,11 +81,31 @@ func TestPolicyMatrix(t *testing.T) {
 			}
 		}
 	}
+	// The operator is no end of policies: every guest answers on its leg, and on
+	// nothing else, and none of them begins.
+	for _, service := range services() {
+		for _, leg := range legs {
+			tries.add(op, leg, service, true, operations.CellView{Family: ispctl.IPv4})
+		}
+		for _, zone := range []string{"dmz", "mail"} {
+			for i := range ends[zone] {
+				tries.add(op, ends[zone][i], service, false, operations.CellView{Family: ispctl.IPv4})
+				tries.add(ends[zone][i], op, service, false, operations.CellView{Family: ispctl.IPv4})
+				tries.add(op6, ends6[zone][i], service, false, operations.CellView{Family: ispctl.IPv6})
+				tries.add(ends6[zone][i], op6, service, false, operations.CellView{Family: ispctl.IPv6})
+			}
+		}
+	}
 	tried := tries.run(t)
 	for _, family := range []ispctl.Family{ispctl.IPv4, ispctl.IPv6} {
 		// Internet, host and two guests in each of two zones, each to all that
-		// are elsewhere, nine services.
-		if want := 9 * (4 + 4 + 8 + 4 + 4 + 1); tried[family] != want {
+		// are elsewhere, and the operator to four guests and they to it, nine
+		// services; and by IPv4 to four legs.
+		want := 9 * (4 + 4 + 8 + 4 + 4 + 1 + 4 + 4)
+		if family == ispctl.IPv4 {
+			want += 9 * 4
+		}
+		if tried[family] != want {
 			t.Errorf("%s: %d packets were tried, not %d", family, tried[family], want)
 		}
 	}
