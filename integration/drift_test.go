@@ -39,11 +39,14 @@ func TestPutBack(t *testing.T) {
 	s := w.serve()
 	s.says("changes")
 	sh := func(script string) string { return w.in(w.provider, "sh", "-c", script) }
+	// Sorted: a table whose rules are put back has its sets in another order.
 	listing := func() string {
-		return sh(`nft list tables | sort | while read table; do nft -s list $table; done
+		lines := strings.Split(sh(`nft list tables | sort | while read table; do nft -s list $table; done
 			ip -o link show group all | grep -o '^[0-9]*: isp-[^:]*.*' | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/(state|qdisc) [A-Za-z0-9_]+//g; s/link.*//' | sort
 			ip -4 -br address show | awk '{print $1, $3}' | sort; ip route show table local proto 73
-			cat /proc/sys/net/ipv4/ip_forward; pgrep -cf '[d]nsmasq --conf-file=` + w.root + `'`)
+			cat /proc/sys/net/ipv4/ip_forward; pgrep -cf '[d]nsmasq --conf-file=`+w.root+`'`), "\n")
+		slices.Sort(lines)
+		return strings.Join(lines, "\n")
 	}
 	before := listing()
 	if !strings.Contains(before, "isp-dmz") || !strings.Contains(before, "table inet ispctl-firewall") {
