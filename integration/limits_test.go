@@ -41,6 +41,10 @@ func TestGuestFloodsConnections(t *testing.T) {
 		to := &net.UDPAddr{IP: net.ParseIP(gateway), Port: 1024 + n%60000}
 		_, _ = s.WriteToUDP([]byte("?"), to) // what is refused opens nothing
 	})
+	// A busy machine takes its time to open as many.
+	for begun := time.Now(); w.counted("guest with too many connections") == 0 && time.Since(begun) < 20*time.Second; {
+		time.Sleep(100 * time.Millisecond)
+	}
 	ok := connects(mail.ns, gateway+":80", 300)
 	count := w.tracked()
 	sent := stop()
@@ -55,8 +59,7 @@ func TestGuestFloodsConnections(t *testing.T) {
 	if ok < 297 {
 		t.Errorf("the neighbour's connects: %d of 300", ok)
 	}
-	// A machine that is too busy to open as many is no proof of anything.
-	if count >= share-others && w.counted("guest with too many connections") == 0 {
+	if w.counted("guest with too many connections") == 0 {
 		t.Error("nothing was dropped for being too much")
 	}
 }

@@ -153,8 +153,9 @@ func (w *world) traces() string {
 		b.WriteString("process " + filepath.Base(name) + " " + guest + "\n")
 	}
 	err := filepath.WalkDir(w.root, func(path string, _ os.DirEntry, err error) error {
-		// The database's own journal files come and go with its connections.
-		if name := filepath.Base(path); err == nil && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
+		// The database's own journal files come and go with its connections, and
+		// what a VM has used is kept when it is gone.
+		if name := filepath.Base(path); err == nil && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") && name != "usage.db" {
 			b.WriteString(path + "\n")
 		}
 		return err
