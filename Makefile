@@ -17,16 +17,10 @@ demo: packages build ## bring up a private provider with real guests, and prove 
 	bin/ispctl demo up
 
 test: packages build lint ## run the linters and all tests: pure, kernel and guest rings
-	go test -p 1 -count=1 -json -timeout 20m ./... | go run ./internal/testreport
+	go run ./internal/testrun
 
-test-all: test ## the same, the laws at length, and the kernel tests on Debian 12 and 13 in QEMU
-	go test -count=1 -json -timeout 60m -run 'Laws' ./... -args -test.count=5 | go run ./internal/testreport
-	go test -count=1 -json -timeout 30m -run 'Unconfirmed' ./integration -args -confirm.trials=100 | go run ./internal/testreport
-	go test -count=1 -json -timeout 60m -run 'Killed|ManyGuests' ./integration -args -kill.trials=100 -many.guests=50 | go run ./internal/testreport
-	go test -count=1 -json -timeout 30m -run 'ReapplyUnderFlood' ./integration -args -flood.reapplies=1000 | go run ./internal/testreport
-	go test -count=1 -json -timeout 30m -run 'Rates' ./qos -args -long | go run ./internal/testreport
-	ISPCTL_TEST_LAB=1 go test -count=1 -json -timeout 60m ./integration/lab | go run ./internal/testreport
-	go run ./integration/lab/labrun -flavour debian-13 | go run ./internal/testreport
+test-all: packages build lint ## the same at length, and the kernel tests on Debian 12 and 13 in QEMU
+	go run ./internal/testrun -all
 
 build: ## leave bin/ispctl
 	go build -trimpath -o bin/ispctl ./cmd/ispctl

@@ -60,7 +60,7 @@ var importRules = []struct {
 	{"internal/demo", []string{".", "internal/netns"}, "works through the program, as a user would", nil},
 	{"internal/netns", nil, "knows nothing of ours", nil},
 	{"internal/testkit", nil, "knows nothing of ours", nil},
-	{"internal/testreport", nil, "a program of its own", nil},
+	{"internal/testrun", nil, "a program of its own", nil},
 	{"internal/docgen", []string{"internal/cli"}, "a program of its own", nil},
 	{"internal/convergetest", []string{".", "converge"}, "the laws, callable on any layer", nil},
 	{"internal/nfttest", []string{".", "internal/convergetest", "internal/testkit", "net/nft"}, "for the tests of layers on nftables", nil},
