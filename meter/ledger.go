@@ -175,10 +175,11 @@ func spread(at time.Time, elapsed time.Duration) []part {
 	return append(parts, part{SlotAt(at), max(1, uint64(elapsed.Milliseconds()))})
 }
 
-// How much is worth a note.
+// How much is worth a note. A silence that is no longer than a slot makes two
+// samples inexact at most.
 const (
 	jumpWorthNoting    = 2 * time.Second
-	silenceWorthNoting = 2 * time.Minute
+	silenceWorthNoting = SlotLength
 )
 
 func (l *Ledger) notes(r Reading) []Note {

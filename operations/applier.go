@@ -34,10 +34,10 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.assignments, a.forwards, a.policies, a.flows}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.metering, a.quotas, a.tariffs}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
-		steps = append([]func() error{a.pruneForwards, a.pruneFlows}, steps...)
+		steps = append([]func() error{a.pruneForwards, a.pruneFlows, a.pruneUsage}, steps...)
 		steps = append(steps, a.pruneVMs, a.prunePlans, a.prunePolicies, a.pruneZones, a.pruneAddresses)
 	}
 	for _, step := range steps {
@@ -78,6 +78,7 @@ func (a *applier) dangling() error {
 		check(vm.ZoneAt, known("zone", vm.Zone, zones))
 		check(vm.PlanAt, known("plan", vm.Plan, plans))
 	}
+	a.danglingUsage(check, vms, plans)
 	for _, f := range d.Flows {
 		check(f.VMAt, known("vm", string(f.VM), vms))
 	}

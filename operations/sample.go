@@ -26,6 +26,8 @@ type Sampler struct {
 	calendar   meter.Calendar
 	owners     map[meter.Source]owner
 
+	waiting []meter.Reading // to be booked: the last one, or more where there was no room for them
+
 	used usedCache
 	kept meter.Period // the day on which the books of the one before were kept
 }
@@ -126,10 +128,8 @@ func (s *Sampler) Sample(ctx context.Context) (SampleView, error) {
 	if err != nil {
 		return SampleView{}, err
 	}
-	b, err := s.usage.Book(ctx, r, func(source meter.Source) (state.Meter, bool) {
-		o, owned := s.owners[source]
-		return o.Meter, owned
-	})
+	s.waiting = wait(s.waiting, r)
+	b, err := s.book(ctx)
 	if err != nil {
 		return SampleView{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/mattn/go-sqlite3"
@@ -67,6 +68,13 @@ func (u *Usage) Close() error { return errors.Join(u.read.Close(), u.write.Close
 
 // backupSuffix ends the name of the copy that is made once a day.
 const backupSuffix = ".yesterday"
+
+// Waits reports whether an error of the books may pass by itself: there is no
+// room, or another process is at them. What could not be booked can be later.
+func Waits(err error) bool {
+	e, ok := errors.AsType[sqlite3.Error](err)
+	return ok && slices.Contains([]sqlite3.ErrNo{sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrReadonly, sqlite3.ErrCantOpen}, e.Code)
+}
 
 // damaged says what to do about a file that is no database any more.
 func damaged(path string, err error) error {

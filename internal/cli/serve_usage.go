@@ -2,18 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"log"
-	"time"
 
 	"ispctl"
-)
-
-// How often serve reads the counters, and looks at quotas: what is done about
-// one is done within a minute of the byte that used it up.
-const (
-	sampleEvery = 10 * time.Second
-	quotaEvery  = 30 * time.Second
+	"ispctl/operations"
 )
 
 // meterTask is the task that books what passes and judges quotas by it. Nothing
@@ -35,34 +27,10 @@ func (a *app) meterTask(inst ispctl.Installation, say *log.Logger) func(context.
 		if err != nil {
 			return err
 		}
-		tick := time.NewTicker(sampleEvery)
-		defer tick.Stop()
-		var judged time.Time
-		for {
-			v, err := s.Sample(ctx)
-			for _, n := range v.Notes {
-				say.Print("usage: ", n)
-			}
-			if err != nil {
-				return err
-			}
-			if time.Since(judged) >= quotaEvery {
-				judged = time.Now()
-				changed, err := s.JudgeQuotas(ctx)
-				if changed {
-					// What was decided is intent by now: if this pass fails, the
-					// next one makes it true.
-					err = errors.Join(err, a.child(ctx, say, "converge"))
-				}
-				if err != nil {
-					say.Print("quota: ", err)
-				}
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
+		m := &operations.Meterer{
+			Sampler: s, Say: func(text string) { say.Print(text) },
+			Converge: func(ctx context.Context) error { return a.child(ctx, say, "converge") },
 		}
+		return m.Run(ctx)
 	}
 }

@@ -40,6 +40,9 @@ type Document struct {
 	Forwards     []Forward
 	Policies     []Policy
 	Flows        []Flow
+	Metering     *Metering
+	Quotas       []Quota
+	Tariffs      []Tariff
 }
 
 // Admin is the admin network. What is nil is not mentioned.

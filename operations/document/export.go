@@ -22,6 +22,9 @@ type (
 		Forwards  []outForward `yaml:"forwards,omitempty"`
 		Policies  []outPolicy  `yaml:"policies,omitempty"`
 		Flows     []outFlow    `yaml:"flows,omitempty"`
+		Metering  *outMetering `yaml:"metering,omitempty"`
+		Quotas    []outQuota   `yaml:"quotas,omitempty"`
+		Tariffs   []outTariff  `yaml:"tariffs,omitempty"`
 	}
 	outUplink struct {
 		Interface string   `yaml:"interface"`
@@ -201,6 +204,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		}
 		out.Flows = append(out.Flows, one)
 	}
+	exportUsage(m, &out)
 	text, err := yaml.Dump(out, yaml.WithLineWidth(-1)) // a key is one line
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)

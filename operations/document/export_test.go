@@ -106,6 +106,20 @@ func asModel(d *document.Document) *ispctl.Model {
 	for _, p := range d.Policies {
 		m.Policies = append(m.Policies, p.Policy)
 	}
+	if d.Metering != nil {
+		if d.Metering.TimeZone != nil {
+			m.Metering.TimeZone = *d.Metering.TimeZone
+		}
+		if d.Metering.KeepDays != nil {
+			m.Metering.KeepDays = *d.Metering.KeepDays
+		}
+	}
+	for _, q := range d.Quotas {
+		m.Quotas = append(m.Quotas, q.Quota)
+	}
+	for _, one := range d.Tariffs {
+		m.Tariffs = append(m.Tariffs, one.Tariff)
+	}
 	return m
 }
 
@@ -221,7 +235,46 @@ func drawModel(t *rapid.T) *ispctl.Model {
 			}
 		}
 	}
+	drawUsage(t, m)
 	return m
+}
+
+// drawUsage draws quotas of the VMs and plans there are, and tariffs.
+func drawUsage(t *rapid.T, m *ispctl.Model) {
+	m.Metering.TimeZone = rapid.SampledFrom([]string{"", "UTC", "Europe/Berlin"}).Draw(t, "time zone")
+	m.Metering.KeepDays = rapid.SampledFrom([]int{0, 62, 400}).Draw(t, "keep days")
+	size := rapid.Int64Range(1, 1<<45)
+	rate := rapid.Int64Range(int64(ispctl.MinRate), int64(ispctl.MaxRate))
+	direction := rapid.SampledFrom(ispctl.Directions())
+	quota := func(vm, plan ispctl.Name) {
+		q := ispctl.Quota{
+			VM: vm, Plan: plan, Volume: ispctl.Size(size.Draw(t, "volume")), Direction: direction.Draw(t, "direction"),
+			Day: rapid.IntRange(1, 31).Draw(t, "day"), Action: rapid.SampledFrom(ispctl.Actions()).Draw(t, "action"),
+		}
+		if q.Action == ispctl.ActionThrottle {
+			q.Rate = ispctl.Rate(rate.Draw(t, "rate"))
+		}
+		m.Quotas = append(m.Quotas, q)
+	}
+	for _, vm := range m.VMs {
+		if rapid.Bool().Draw(t, "vm quota") {
+			quota(vm.Name, "")
+		}
+	}
+	for _, p := range m.Plans {
+		if rapid.Bool().Draw(t, "plan quota") {
+			quota("", p.Name)
+		}
+		if !rapid.Bool().Draw(t, "tariff") {
+			continue
+		}
+		one := ispctl.Tariff{Plan: p.Name, Currency: "EUR", Volume: direction.Draw(t, "by volume"), PerGB: ispctl.Price(rapid.Int64Range(0, 1<<40).Draw(t, "per GB"))}
+		one.Included = ispctl.Size(rapid.Int64Range(0, 1<<45).Draw(t, "included"))
+		if rapid.Bool().Draw(t, "percentile") {
+			one.Percentile, one.Committed, one.PerMbit = direction.Draw(t, "by percentile"), ispctl.Rate(rate.Draw(t, "committed")), ispctl.Price(rapid.Int64Range(0, 1<<40).Draw(t, "per Mbit"))
+		}
+		m.Tariffs = append(m.Tariffs, one)
+	}
 }
 
 // oneLine is what can be a key's comment at all.

@@ -49,7 +49,10 @@ func Parse(file string, data []byte) (*Document, error) {
 		"policies": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Policies = append(doc.Policies, p.policies(n)...) })
 		},
-		"flows": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Flows = append(doc.Flows, p.flow(n)) }) },
+		"flows":    func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Flows = append(doc.Flows, p.flow(n)) }) },
+		"metering": func(n *yaml.Node) { doc.Metering = p.metering(n) },
+		"quotas":   func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Quotas = append(doc.Quotas, p.quota(n)) }) },
+		"tariffs":  func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Tariffs = append(doc.Tariffs, p.tariff(n)) }) },
 	}, "version")
 	if version != Version {
 		// What else is wrong with it is not for this ispctl to say.
@@ -297,6 +300,12 @@ func (p *parser) unique(d *Document) {
 	}
 	for _, f := range d.Flows {
 		once(f.At, "flow", f.Name(), f.VM != "")
+	}
+	for _, q := range d.Quotas {
+		once(q.At, "quota of", q.Object(), q.VM != "" || q.Plan != "")
+	}
+	for _, t := range d.Tariffs {
+		once(t.At, "tariff of plan", string(t.Plan), t.Plan != "")
 	}
 	for _, f := range d.Forwards {
 		once(f.At, "forward", f.Outside(), f.Listen.Addr.IsValid())
