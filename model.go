@@ -30,6 +30,7 @@ type Model struct {
 	Metering     Metering
 	Quotas       []Quota
 	Tariffs      []Tariff
+	Tenants      []Tenant
 	Throttles    []Throttle // what quotas that are used up have come to
 }
 
@@ -138,6 +139,7 @@ func (m *Model) Sort() {
 	slices.SortFunc(m.Flows, func(a, b Flow) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Slot, b.Slot)) })
 	slices.SortFunc(m.Quotas, func(a, b Quota) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Plan, b.Plan)) })
 	slices.SortFunc(m.Tariffs, func(a, b Tariff) int { return cmp.Compare(a.Plan, b.Plan) })
+	slices.SortFunc(m.Tenants, func(a, b Tenant) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(m.Throttles, func(a, b Throttle) int { return cmp.Compare(a.VM, b.VM) })
 	slices.SortFunc(m.Forwards, func(a, b Forward) int {
 		return cmp.Or(a.Listen.Addr.Compare(b.Listen.Addr), cmp.Compare(a.Listen.Port, b.Listen.Port), cmp.Compare(a.Listen.Proto, b.Listen.Proto))

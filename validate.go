@@ -15,7 +15,7 @@ import (
 func (m *Model) Validate() error {
 	for _, check := range []func() error{
 		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateHostSources, m.validateAddresses, m.validateZones,
-		m.validatePlans, m.validateVMs, m.validateTrunks, m.validateForwards, m.validatePolicies,
+		m.validatePlans, m.validateVMs, m.validateTenants, m.validateTrunks, m.validateForwards, m.validatePolicies,
 		m.validateFlows, m.validatePromises, m.validateUsage,
 	} {
 		if err := check(); err != nil {

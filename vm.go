@@ -27,6 +27,7 @@ type VM struct {
 	Plan     Name
 	Template Name
 	Image    string // digest of the image it was made from
+	Tenant   Name   // whose it is; empty: the operator's own
 	SSHKeys  []string
 	NICs     []NIC
 	Limits   Limits // its own, in place of the plan's; see [Model.LimitsOf]

@@ -34,11 +34,11 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.metering, a.quotas, a.tariffs}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.tenants, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.metering, a.quotas, a.tariffs}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
 		steps = append([]func() error{a.pruneForwards, a.pruneFlows, a.pruneUsage}, steps...)
-		steps = append(steps, a.pruneVMs, a.prunePlans, a.prunePolicies, a.pruneZones, a.pruneAddresses)
+		steps = append(steps, a.pruneVMs, a.pruneTenants, a.prunePlans, a.prunePolicies, a.pruneZones, a.pruneAddresses)
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -64,6 +64,7 @@ func (a *applier) dangling() error {
 	addresses := names(d.Addresses, func(x document.Address) string { return x.Addr.String() }, m.Addresses, func(x ispctl.Address) string { return x.Addr.String() })
 	zones := names(d.Zones, func(x document.Zone) string { return string(x.Name) }, m.Zones, func(x ispctl.Zone) string { return string(x.Name) })
 	plans := names(d.Plans, func(x document.Plan) string { return string(x.Name) }, m.Plans, func(x ispctl.Plan) string { return string(x.Name) })
+	tenants := names(d.Tenants, func(x document.Tenant) string { return string(x.Name) }, m.Tenants, func(x ispctl.Tenant) string { return string(x.Name) })
 	// What is about to be pruned is nothing a forward can lead to.
 	guests := slices.DeleteFunc(m.Guests(), func(x ispctl.VM) bool { return a.prune && x.Applied })
 	vms := names(d.VMs, func(x document.VM) string { return string(x.Name) }, guests, func(x ispctl.VM) string { return string(x.Name) })
@@ -77,6 +78,9 @@ func (a *applier) dangling() error {
 		check(vm.TemplateAt, err)
 		check(vm.ZoneAt, known("zone", vm.Zone, zones))
 		check(vm.PlanAt, known("plan", vm.Plan, plans))
+		if vm.Tenant != nil && *vm.Tenant != "" {
+			check(vm.TenantAt, known("tenant", string(*vm.Tenant), tenants))
+		}
 	}
 	a.danglingUsage(check, vms, plans)
 	for _, f := range d.Flows {

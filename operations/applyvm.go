@@ -33,6 +33,9 @@ func (a *applier) vms() error {
 			continue
 		}
 		spec := VMSpec{Name: want.Name, Template: want.Template, Zone: want.Zone, Plan: want.Plan, Address: want.Address, Address6: want.Address6, Applied: true}
+		if want.Tenant != nil {
+			spec.Tenant = string(*want.Tenant)
+		}
 		if want.Admin != nil {
 			spec.NoAdmin, spec.NeedAdmin = !*want.Admin, *want.Admin
 		}
@@ -102,7 +105,7 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 	if want.Limits != nil {
 		next.Limits = *want.Limits
 	}
-	said := changes(field{"plan", have.Plan, next.Plan}, field{"state", have.Wanted, next.Wanted},
+	said := changes(giveVM(want, &have, &next), field{"plan", have.Plan, next.Plan}, field{"state", have.Wanted, next.Wanted},
 		field{"limits", limitsText(have.Limits), limitsText(next.Limits)})
 	if want.SSHKeys != nil && !slices.Equal(*want.SSHKeys, have.SSHKeys) {
 		said = strings.TrimSpace(said + " ssh_keys (at its next first boot)")

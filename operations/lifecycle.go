@@ -107,6 +107,7 @@ func (p *Provider) RenameVM(ctx context.Context, name string, to ispctl.Name, o 
 // VMChange is what `vm set` changes; what is nil stays.
 type VMChange struct {
 	Plan    *string
+	Tenant  *string // empty: the operator's own
 	SSHKeys *[]string
 }
 
@@ -129,6 +130,14 @@ func (p *Provider) SetVM(ctx context.Context, name string, c VMChange, o Options
 			}
 			vm.Plan = plan.Name
 			said = append(said, fmt.Sprintf("~ vm %s plan %s", name, plan.Name))
+			errs = append(errs, tx.UpdateVM(vm))
+		}
+		if c.Tenant != nil && *c.Tenant != string(vm.Tenant) {
+			line, err := p.giveVM(ctx, m, &vm, *c.Tenant, o)
+			if err != nil {
+				return nil, err
+			}
+			said = append(said, line)
 			errs = append(errs, tx.UpdateVM(vm))
 		}
 		if c.SSHKeys != nil && !slices.Equal(*c.SSHKeys, vm.SSHKeys) {

@@ -18,6 +18,7 @@ type VMSpec struct {
 	Template string
 	Zone     string
 	Plan     string // empty: the template's
+	Tenant   string // empty: the operator's own
 	SSHKeys  []string
 	Address  netip.Addr // invalid: the lowest free one of the zone
 	Address6 netip.Addr // the same for IPv6, where the zone has it
@@ -75,6 +76,11 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 	if err != nil {
 		return ispctl.VM{}, err
 	}
+	if spec.Tenant != "" {
+		if _, err := mk.model.Tenant(spec.Tenant); err != nil {
+			return ispctl.VM{}, err
+		}
+	}
 	addr, err := mk.address(pool{zone: zone.Name}, zone, spec.Name, spec.Address)
 	if err != nil {
 		return ispctl.VM{}, err
@@ -98,7 +104,7 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 		nics = append(nics, admin)
 	}
 	return mk.tx.InsertVM(ispctl.VM{
-		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest,
+		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest, Tenant: ispctl.Name(spec.Tenant),
 		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied, Limits: spec.Limits,
 		NICs: nics,
 	})

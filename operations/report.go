@@ -17,8 +17,15 @@ import (
 // ReportQuery says which month's report, and whose.
 type ReportQuery struct {
 	Month string // 2026-10; empty: the present one
-	Group string // a zone or tenant; empty: all
+	Kind  string // what Group is: tenant or zone
+	Group string // empty: all
 }
+
+// What a report can be of.
+const (
+	GroupZone   = usageZone
+	GroupTenant = "tenant"
+)
 
 // MonthlyReport is the report of a month. A month that goes on is marked as
 // such; one that has not begun has none.
@@ -46,22 +53,29 @@ func (p *Provider) MonthlyReport(ctx context.Context, q ReportQuery) (*report.Re
 	if err != nil || q.Group == "" {
 		return r, err
 	}
-	return oneGroup(m, r, q.Group)
+	return oneGroup(m, r, q)
 }
 
-func oneGroup(m *ispctl.Model, r *report.Report, name string) (*report.Report, error) {
+func oneGroup(m *ispctl.Model, r *report.Report, q ReportQuery) (*report.Report, error) {
 	var have []string
 	for _, g := range r.Groups {
-		if g.Name == name {
+		if g.Kind != q.Kind {
+			continue
+		}
+		if g.Name == q.Group {
 			r.Groups = []report.Group{g}
 			return r, nil
 		}
 		have = append(have, g.Name)
 	}
-	if _, err := m.Zone(name); err != nil {
-		return nil, ispctl.NotFoundError("zone", name, have)
+	known := func() (err error) { _, err = m.Zone(q.Group); return err }
+	if q.Kind == GroupTenant {
+		known = func() (err error) { _, err = m.Tenant(q.Group); return err }
 	}
-	r.Groups = []report.Group{{Kind: usageZone, Name: name, VMs: []report.VM{}, Owed: []report.Money{}}}
+	if known() != nil {
+		return nil, ispctl.NotFoundError(q.Kind, q.Group, have)
+	}
+	r.Groups = []report.Group{{Kind: q.Kind, Name: q.Group, VMs: []report.VM{}, Owed: []report.Money{}}}
 	return r, nil
 }
 
@@ -170,7 +184,7 @@ func subjectsOf(ctx context.Context, usage *state.Usage, m *ispctl.Model, span s
 		if !there {
 			vm = ispctl.VM{Name: ispctl.Name(one.Name), Plan: ispctl.Name(one.Plan)}
 		}
-		s := subject{id: one.ID, present: there && string(vm.Zone) == one.Zone, Subject: report.Subject{
+		s := subject{id: one.ID, present: there && string(vm.Zone) == one.Zone && string(vm.Tenant) == one.Tenant, Subject: report.Subject{
 			Name: one.Name, UUID: one.Ref, Zone: one.Zone, Tenant: one.Tenant, Plan: one.Plan, Gone: !there, Corrections: byMeter[one.ID],
 		}}
 		if q, ok := m.QuotaOf(vm); ok && there {

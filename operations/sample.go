@@ -80,7 +80,7 @@ func ownersOf(m *ispctl.Model) map[meter.Source]owner {
 				zone = vm.Zone
 			}
 			owners[meter.Source(nic.Tap)] = owner{state.Meter{
-				Kind: state.VMMeter, Ref: vm.UUID, Name: string(vm.Name), Zone: string(zone), Plan: string(vm.Plan),
+				Kind: state.VMMeter, Ref: vm.UUID, Name: string(vm.Name), Zone: string(zone), Tenant: string(vm.Tenant), Plan: string(vm.Plan),
 			}, nic.Role}
 		}
 	}

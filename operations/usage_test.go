@@ -260,12 +260,12 @@ func TestReport(t *testing.T) {
 	}{
 		{operations.ReportQuery{Month: "2027-01"}, ispctl.Usage, "has not begun"},
 		{operations.ReportQuery{Month: "October"}, ispctl.Usage, "is not like 2026-10"},
-		{operations.ReportQuery{Month: "2026-10", Group: "nobody"}, ispctl.NotFound, "have: dmz"},
+		{operations.ReportQuery{Month: "2026-10", Kind: operations.GroupZone, Group: "nobody"}, ispctl.NotFound, "have: dmz"},
 	} {
 		_, err := m.MonthlyReport(ctx, bad.q)
 		refused(t, err, bad.kind, bad.say)
 	}
-	empty, err := m.MonthlyReport(ctx, operations.ReportQuery{Month: "2026-10", Group: "mail"})
+	empty, err := m.MonthlyReport(ctx, operations.ReportQuery{Month: "2026-10", Kind: operations.GroupZone, Group: "mail"})
 	if err != nil || len(empty.Groups) != 1 || len(empty.Groups[0].VMs) != 0 {
 		t.Errorf("a zone without VMs: %+v, %v", empty, err)
 	}

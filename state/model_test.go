@@ -26,6 +26,10 @@ func guest(name, uuid, mac, at string) ispctl.VM {
 	}
 }
 
+const tenantKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f it's me"
+
+var share = ispctl.Share{VMs: 1, CPUs: 64, Memory: 4 * ispctl.GiB, Disk: 8 * ispctl.GiB, Addresses: 3}
+
 // fill makes one of everything.
 func fill(tx *state.Tx) error {
 	for _, err := range []error{
@@ -43,6 +47,8 @@ func fill(tx *state.Tx) error {
 		tx.PutQuota(ispctl.Quota{Plan: "small", Volume: ispctl.TiB, Direction: ispctl.DirectionSum, Day: 1, Action: ispctl.ActionThrottle, Rate: ispctl.Mbit, Applied: true}),
 		tx.PutQuota(ispctl.Quota{VM: "web1", Volume: ispctl.GiB, Direction: ispctl.DirectionMax, Day: 31, Action: ispctl.ActionBlock}),
 		tx.PutTariff(ispctl.Tariff{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}),
+		tx.PutTenant(ispctl.Tenant{Name: "acme", Title: "Acme \"& Sons\"", Contact: "ops@acme.example", Keys: []string{tenantKey}, Share: share, Suspended: true, Applied: true}),
+		tx.PutTenant(ispctl.Tenant{Name: "aaa"}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, DiskBoot: true, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}),
 	} {
@@ -51,6 +57,7 @@ func fill(tx *state.Tx) error {
 		}
 	}
 	vm := guest("web1", "u1", "02:00:00:00:00:01", "10.10.0.2")
+	vm.Tenant = "acme"
 	vm.SSHKeys, vm.Applied = []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, true
 	vm.NICs[0].Addr6, vm.NICs[0].Allow, vm.NICs[0].Tags = addr("2001:db8:10::2"), []ispctl.Allowance{ispctl.AllowIPSpoofing, ispctl.AllowMACSpoofing}, []int{7, 8}
 	vm.NICs = append(vm.NICs, ispctl.NIC{Zone: "mail", MAC: "02:00:00:00:00:02", Addr: addr("10.20.0.9")})
@@ -84,12 +91,16 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 			{VM: "web1", Volume: ispctl.GiB, Direction: ispctl.DirectionMax, Day: 31, Action: ispctl.ActionBlock},
 		},
 		Tariffs: []ispctl.Tariff{{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}},
+		Tenants: []ispctl.Tenant{
+			{Name: "aaa"},
+			{Name: "acme", Title: "Acme \"& Sons\"", Contact: "ops@acme.example", Keys: []string{tenantKey}, Share: share, Suspended: true, Applied: true},
+		},
 		Images: []ispctl.Image{
 			{Name: "micro", Digest: "d0", Size: ispctl.GiB, DiskBoot: true, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 			{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)},
 		},
 		VMs: []ispctl.VM{{
-			ID: 1, UUID: "u1", Name: "web1", Zone: "dmz", Plan: "small", Template: "micro", Image: "d1", Wanted: ispctl.Running,
+			ID: 1, UUID: "u1", Name: "web1", Zone: "dmz", Plan: "small", Template: "micro", Image: "d1", Tenant: "acme", Wanted: ispctl.Running,
 			SSHKeys: []string{"ssh-ed25519 B it's me", "ssh-ed25519 A"}, Created: created, Applied: true,
 			NICs: []ispctl.NIC{
 				{Index: 0, Zone: "dmz", MAC: "02:00:00:00:00:01", Tap: "isp-1-0", Addr: addr("10.10.0.2"), Addr6: addr("2001:db8:10::2"), Allow: []ispctl.Allowance{ispctl.AllowIPSpoofing, ispctl.AllowMACSpoofing}, Tags: []int{7, 8}},
@@ -167,11 +178,15 @@ func TestEveryChange(t *testing.T) {
 		{"no IPv6 address", func(tx *state.Tx) error { return tx.SetAddr6(1, 0, netip.Addr{}) }, func(m *ispctl.Model) { m.VMs[0].NICs[0].Addr6 = netip.Addr{} }},
 		{"no keys", func(tx *state.Tx) error { return tx.SetKeys(1, nil) }, func(m *ispctl.Model) { m.VMs[0].SSHKeys = nil }},
 		{"VM, and only what is not for life", func(tx *state.Tx) error {
-			return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: ispctl.Stopped, Paused: true, Generation: 3, Name: "x", UUID: "x", Zone: "x", Template: "other", Image: "d1"})
+			return tx.UpdateVM(ispctl.VM{ID: 1, Plan: "small", Wanted: ispctl.Stopped, Paused: true, Generation: 3, Name: "x", UUID: "x", Zone: "x", Template: "other", Image: "d1", Tenant: "aaa"})
 		}, func(m *ispctl.Model) {
 			vm := &m.VMs[0]
-			vm.Wanted, vm.Applied, vm.Paused, vm.Generation, vm.Template, vm.Image = ispctl.Stopped, false, true, 3, "other", "d1"
+			vm.Wanted, vm.Applied, vm.Paused, vm.Generation, vm.Template, vm.Image, vm.Tenant = ispctl.Stopped, false, true, 3, "other", "d1", "aaa"
 		}},
+		{"tenant, and its keys and share anew", func(tx *state.Tx) error {
+			return tx.PutTenant(ispctl.Tenant{Name: "acme", Share: ispctl.Share{Addresses: 1}})
+		}, func(m *ispctl.Model) { m.Tenants[1] = ispctl.Tenant{Name: "acme", Share: ispctl.Share{Addresses: 1}} }},
+		{"tenant removed", func(tx *state.Tx) error { return tx.DeleteTenant("aaa") }, func(m *ispctl.Model) { m.Tenants = m.Tenants[1:] }},
 		{"VM renamed, and what leads to it", func(tx *state.Tx) error {
 			return tx.RenameVM(ispctl.VM{ID: 1, Name: "web1"}, "www")
 		}, func(m *ispctl.Model) { m.VMs[0].Name, m.Forwards[0].VM, m.Quotas[1].VM = "www", "www", "www" }},
@@ -207,7 +222,7 @@ func TestEveryChange(t *testing.T) {
 			return first(tx.DeleteQuota(ispctl.Quota{VM: "web1"}), tx.DeleteTariff("small"))
 		}, func(m *ispctl.Model) { m.Quotas, m.Tariffs = m.Quotas[:1], nil }},
 		{"what is not there is removed", func(tx *state.Tx) error {
-			for _, err := range []error{tx.DeleteZone("x"), tx.DeletePlan("x"), tx.DeleteVM(99), tx.DeleteImage("x"), tx.DeleteAddress(ispctl.Address{}), tx.DeleteForward(ispctl.Listen{})} {
+			for _, err := range []error{tx.DeleteZone("x"), tx.DeletePlan("x"), tx.DeleteVM(99), tx.DeleteTenant("x"), tx.DeleteImage("x"), tx.DeleteAddress(ispctl.Address{}), tx.DeleteForward(ispctl.Listen{})} {
 				if err != nil {
 					return err
 				}

@@ -177,8 +177,8 @@ func (t *Tx) DeleteImage(digest string) error {
 func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 	vm.Created = t.Now
 	res, err := t.tx.ExecContext(t.ctx,
-		`INSERT INTO vm (uuid, name, zone, plan, template, image, wanted, created, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		vm.UUID, vm.Name, vm.Zone, vm.Plan, vm.Template, vm.Image, vm.Wanted, stamp(vm.Created), vm.Applied)
+		`INSERT INTO vm (uuid, name, zone, plan, template, image, tenant, wanted, created, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		vm.UUID, vm.Name, vm.Zone, vm.Plan, vm.Template, vm.Image, vm.Tenant, vm.Wanted, stamp(vm.Created), vm.Applied)
 	if err != nil {
 		return vm, fmt.Errorf("vm %s: %w", vm.Name, taken(err))
 	}
@@ -212,11 +212,11 @@ func (t *Tx) SetKeys(vm int64, keys []string) error {
 	return err
 }
 
-// UpdateVM changes a VM's plan, limits, template, image, run state, generation and provenance; its
+// UpdateVM changes a VM's plan, tenant, limits, template, image, run state, generation and provenance; its
 // other columns are for life, but for its name, see [Tx.RenameVM].
 func (t *Tx) UpdateVM(vm ispctl.VM) error {
-	err := t.exec(`UPDATE vm SET plan = ?, template = ?, image = ?, wanted = ?, paused = ?, generation = ?, applied = ? WHERE id = ?`,
-		vm.Plan, vm.Template, vm.Image, vm.Wanted, vm.Paused, vm.Generation, vm.Applied, vm.ID)
+	err := t.exec(`UPDATE vm SET plan = ?, tenant = ?, template = ?, image = ?, wanted = ?, paused = ?, generation = ?, applied = ? WHERE id = ?`,
+		vm.Plan, vm.Tenant, vm.Template, vm.Image, vm.Wanted, vm.Paused, vm.Generation, vm.Applied, vm.ID)
 	return errors.Join(err, t.putLimits("vm_limit", "vm", vm.ID, vm.Limits))
 }
 

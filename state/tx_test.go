@@ -36,6 +36,7 @@ func TestUpdateIsWholeOrNot(t *testing.T) {
 		}, `zone "lab": prefix 10.10.0.0/25 overlaps`, ispctl.Conflict},
 		{"a zone goes from under a VM", func(tx *state.Tx) error { return tx.DeleteZone("dmz") }, `zone "dmz" not found (have: mail)`, ispctl.NotFound},
 		{"a plan goes from under a VM", func(tx *state.Tx) error { return tx.DeletePlan("small") }, `plan "small" not found (have none)`, ispctl.NotFound},
+		{"a tenant goes from under a VM", func(tx *state.Tx) error { return tx.DeleteTenant("acme") }, `tenant "acme" not found (have: aaa)`, ispctl.NotFound},
 		{"an image goes from under a VM", func(tx *state.Tx) error { return tx.DeleteImage("d1") }, "is gone from the store", ispctl.Conflict},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

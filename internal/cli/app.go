@@ -72,6 +72,7 @@ func (a *app) root() *cobra.Command {
 		group("quota", "How much may pass in a month, and what is done then", a.quotaSet(), a.quotaList(), a.quotaShow(), a.quotaLift(), a.quotaRemove()),
 		group("tariff", "What the traffic of a plan costs", a.tariffSet(), a.tariffList(), a.tariffRemove()),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
+		a.tenantCmd(),
 		group("vm", "Virtual machines", append(a.vmActs(), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
 		group("nic", "What a VM's interfaces are let do", a.nicAllow(), a.nicDeny(), a.nicTags()),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),

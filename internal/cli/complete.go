@@ -76,6 +76,10 @@ func planNames(m *ispctl.Model) []string {
 	return namesOf(m.Plans, func(p ispctl.Plan) string { return string(p.Name) })
 }
 
+func tenantNames(m *ispctl.Model) []string {
+	return namesOf(m.Tenants, func(t ispctl.Tenant) string { return string(t.Name) })
+}
+
 func vmNames(m *ispctl.Model) []string {
 	return namesOf(m.Guests(), func(vm ispctl.VM) string { return string(vm.Name) })
 }

@@ -22,6 +22,7 @@ var shows = map[string][]string{
 	"forward":  {"forward list"},
 	"image":    {"image list", "image show micro", "image catalogue"},
 	"plan":     {"plan list", "plan show small"},
+	"tenant":   {"tenant list", "tenant show acme", "tenant key list acme"},
 	"template": {"template list", "template show micro"},
 	"vm":       {"vm list", "vm show web1", "vm show mail1"},
 	"zone":     {"zone list", "zone show dmz", "zone show mail", "zone policy list", "zone check dmz mail tcp/25"},

@@ -17,7 +17,7 @@ import (
 
 func (a *app) reportMonthly() *cobra.Command {
 	var q operations.ReportQuery
-	var format, output, zone string
+	var format, output, zone, tenant string
 	var all bool
 	c := &cobra.Command{
 		Use: "monthly", Short: "Write what was used in a month and what it costs",
@@ -35,13 +35,16 @@ tenant, and for each zone of VMs that are nobody's.`,
 			switch {
 			case all && output == "":
 				return &ispctl.Error{Kind: ispctl.Usage, Object: c.CommandPath(), Cause: "--all wants a directory", Next: "give --output DIR"}
-			case all && (zone != "" || q.Group != ""):
+			case all && (zone != "" || tenant != ""):
 				return &ispctl.Error{Kind: ispctl.Usage, Object: c.CommandPath(), Cause: "--all is of everybody", Next: "leave --tenant and --zone out"}
-			case zone != "" && q.Group != "":
+			case zone != "" && tenant != "":
 				return &ispctl.Error{Kind: ispctl.Usage, Object: c.CommandPath(), Cause: "--tenant and --zone are two reports", Next: "give one of them"}
 			}
-			if zone != "" {
-				q.Group = zone
+			switch {
+			case zone != "":
+				q.Kind, q.Group = operations.GroupZone, zone
+			case tenant != "":
+				q.Kind, q.Group = operations.GroupTenant, tenant
 			}
 			var empty report.Report
 			if err := empty.Write(&bytes.Buffer{}, format); err != nil {
@@ -62,12 +65,13 @@ tenant, and for each zone of VMs that are nobody's.`,
 		},
 	}
 	c.Flags().StringVar(&q.Month, "month", "", "which, as 2026-10; the present one unless told otherwise")
-	c.Flags().StringVar(&q.Group, "tenant", "", "of this tenant alone")
+	c.Flags().StringVar(&tenant, "tenant", "", "of this tenant alone")
 	c.Flags().StringVar(&zone, "zone", "", "of this zone alone")
 	c.Flags().BoolVar(&all, "all", false, "a file for each tenant and zone")
 	c.Flags().StringVar(&output, "output", "", "write to this file, or with --all into this directory")
 	c.Flags().StringVarP(&format, "format", "o", "table", "format: "+strings.Join(report.Formats(), ", "))
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(report.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("tenant", a.complete(tenantNames))
 	_ = c.RegisterFlagCompletionFunc("zone", a.complete(zoneNames))
 	return c
 }

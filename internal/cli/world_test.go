@@ -49,7 +49,13 @@ func world(t *testing.T) (root string) {
 		check(t, tx.PutImage(ispctl.Image{
 			Name: "micro", Digest: image, Size: 64 * ispctl.MiB, Cmdline: "root=/dev/vda", Built: time.Unix(1e9, 0),
 		}))
-		web, err = tx.InsertVM(guest("web1", "dmz", "10.10.0.2", 1))
+		check(t, tx.PutTenant(ispctl.Tenant{
+			Name: "acme", Title: "Acme Ltd", Contact: "ops@acme.example", Share: ispctl.Share{VMs: 3, Memory: 8 * ispctl.GiB},
+			Keys: []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f alice@laptop"},
+		}))
+		acmes := guest("web1", "dmz", "10.10.0.2", 1)
+		acmes.Tenant = "acme"
+		web, err = tx.InsertVM(acmes)
 		check(t, err)
 		_, err = tx.InsertVM(guest("mail1", "mail", "10.20.0.2", 2))
 		check(t, err)

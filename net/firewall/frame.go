@@ -47,7 +47,7 @@ func judge(ours string) []nft.Rule {
 	return slices.Concat(
 		[]nft.Rule{
 			rule("came by no link of ours: not for us to judge", nft.NotIIF(ours), nft.Accept()),
-			rule("its quota is used up", nft.In(blocked, nft.InLink), condemn(overQuota)),
+			rule("it may say nothing", nft.In(blocked, nft.InLink), nft.Jump(blockedChain)),
 		},
 		allowIPv4(itself()), allowARP(itself()), allowIPv6(itself()), allowLegs(), allowTags(), []nft.Rule{toOptedOuts()}, condemnations(),
 	)

@@ -27,6 +27,7 @@ var reasons = []Reason{
 	badType:    "ethertype",   // any other Ethernet type, 802.3 lengths included
 	offLeg:     "leg",         // on an admin leg, to another than its gateway
 	overQuota:  "quota",       // the guest's quota is used up, and it is blocked
+	suspended:  "suspended",   // the guest's tenant is
 }
 
 // The numbers. None is not one: an unmarked packet is marked 0.
@@ -49,6 +50,7 @@ const (
 	badType
 	offLeg
 	overQuota
+	suspended
 )
 
 // Marks of condemned frames. The upper three bytes are ours alone; no packet

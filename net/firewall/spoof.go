@@ -13,7 +13,8 @@ import (
 // or four, and no rule.
 const (
 	taps       = "taps"       // the ends of guests' NICs
-	blocked    = "blocked"    // those of guests whose quota is used up, admin legs apart
+	blocked    = "blocked"    // those of guests whose quota is used up, admin legs apart, and all of those whose tenant is suspended
+	stopped    = "stopped"    // the latter
 	macs       = "macs"       // (tap . MAC)
 	addresses4 = "addresses4" // (tap . MAC . address)
 	addresses6 = "addresses6" // the same for IPv6, link-local addresses included
@@ -46,6 +47,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 	t := nft.NewTable(nft.Bridge, m.Installation.Table(Layer), append([]nft.Set{
 		{Name: taps, Key: []nft.Type{tap}},
 		{Name: blocked, Key: []nft.Type{tap}},
+		{Name: stopped, Key: []nft.Type{tap}},
 		{Name: macs, Key: []nft.Type{tap, nft.TypeEther}},
 		{Name: addresses4, Key: []nft.Type{tap, nft.TypeEther, nft.TypeIPv4}},
 		{Name: addresses6, Key: []nft.Type{tap, nft.TypeEther, nft.TypeIPv6}},
@@ -63,6 +65,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 			Rules: beyond(ours),
 		},
 		{Name: optedChain, Rules: optedOuts()},
+		{Name: blockedChain, Rules: blockedRules()},
 		{
 			Name: "judge", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: judgePriority},
 			Rules: judge(ours),
@@ -70,7 +73,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 		{
 			// Before it is counted as handed over.
 			Name: "to-blocked", Hook: &nft.Hook{Type: "filter", Hook: "postrouting", Priority: blockPriority},
-			Rules: []nft.Rule{rule("its quota is used up", nft.OIF(ours), nft.In(blocked, nft.OutLink), nft.Drop())},
+			Rules: []nft.Rule{rule("it may hear nothing", nft.OIF(ours), nft.In(blocked, nft.OutLink), nft.Drop())},
 		},
 		{
 			Name: "close", Hook: &nft.Hook{Type: "filter", Hook: "prerouting", Priority: closePriority},
@@ -116,17 +119,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 			routed[a.VM] = append(routed[a.VM], a.Addr)
 		}
 	}
-	for _, throttled := range m.Throttles {
-		vm, err := m.VM(string(throttled.VM))
-		if err != nil || throttled.Action != ispctl.ActionBlock {
-			continue
-		}
-		for _, nic := range vm.NICs {
-			if nic.Role != ispctl.AdminNIC {
-				t.Add(blocked, element(nft.Ifname(nic.Tap)))
-			}
-		}
-	}
+	addBlocked(t, m)
 	addOrdinary(t)
 	addTrunks(t, m, zones)
 	for _, vm := range m.Guests() {

@@ -36,6 +36,7 @@ type Document struct {
 	Addresses    []Address
 	Zones        []Zone
 	Plans        []Plan
+	Tenants      []Tenant
 	VMs          []VM
 	Forwards     []Forward
 	Policies     []Policy
@@ -89,6 +90,8 @@ type VM struct {
 	State    ispctl.Wanted  // empty: not mentioned
 	Admin    *bool          // whether it has a NIC on its zone's admin leg; nil: not mentioned
 	Limits   *ispctl.Limits // nil: not mentioned
+	Tenant   *ispctl.Name   // empty: the operator's own; nil: not mentioned
+	TenantAt At
 }
 
 // Forward is a forward.
@@ -143,6 +146,9 @@ func (d *Document) places() map[string]At {
 	}
 	for _, p := range d.Plans {
 		places[fmt.Sprintf("plan %q", p.Name)] = p.At
+	}
+	for _, t := range d.Tenants {
+		places[fmt.Sprintf("tenant %q", t.Name)] = t.At
 	}
 	for _, vm := range d.VMs {
 		places[fmt.Sprintf("vm %q", vm.Name)] = vm.At

@@ -18,6 +18,7 @@ type (
 		Addresses []any        `yaml:"addresses,omitempty"` // text, or outAddress
 		Zones     []outZone    `yaml:"zones,omitempty"`
 		Plans     []outPlan    `yaml:"plans,omitempty"`
+		Tenants   []outTenant  `yaml:"tenants,omitempty"`
 		VMs       []outVM      `yaml:"vms,omitempty"`
 		Forwards  []outForward `yaml:"forwards,omitempty"`
 		Policies  []outPolicy  `yaml:"policies,omitempty"`
@@ -80,6 +81,7 @@ type (
 		Template string   `yaml:"template"`
 		Zone     string   `yaml:"zone"`
 		Plan     string   `yaml:"plan"`
+		Tenant   string   `yaml:"tenant,omitempty"`
 		Address  string   `yaml:"address,omitempty"`
 		Address6 string   `yaml:"address6,omitempty"`
 		State    string   `yaml:"state"`
@@ -172,10 +174,13 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	for _, p := range m.Plans {
 		out.Plans = append(out.Plans, outPlan{Name: string(p.Name), CPUs: p.CPUs, Memory: p.Memory.String(), Disk: p.Disk.String(), Limits: limitTexts(p.Limits)})
 	}
+	for _, t := range m.Tenants {
+		out.Tenants = append(out.Tenants, exportTenant(t))
+	}
 	for _, vm := range m.Guests() {
 		one := outVM{
 			Name: string(vm.Name), Template: string(vm.Template), Zone: string(vm.Zone), Plan: string(vm.Plan),
-			State: string(vm.Wanted), SSHKeys: append([]string{}, vm.SSHKeys...), Limits: limitTexts(vm.Limits),
+			Tenant: string(vm.Tenant), State: string(vm.Wanted), SSHKeys: append([]string{}, vm.SSHKeys...), Limits: limitTexts(vm.Limits),
 		}
 		if len(vm.NICs) > 0 {
 			one.Address = vm.NICs[0].Addr.String()

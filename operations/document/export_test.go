@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -81,10 +82,16 @@ func asModel(d *document.Document) *ispctl.Model {
 	for _, p := range d.Plans {
 		m.Plans = append(m.Plans, p.Plan)
 	}
+	for _, t := range d.Tenants {
+		m.Tenants = append(m.Tenants, t.Tenant)
+	}
 	for _, vm := range d.VMs {
 		one := ispctl.VM{Name: vm.Name, Template: ispctl.Name(vm.Template), Zone: ispctl.Name(vm.Zone), Plan: ispctl.Name(vm.Plan), Wanted: vm.State}
 		if vm.SSHKeys != nil && len(*vm.SSHKeys) > 0 {
 			one.SSHKeys = *vm.SSHKeys
+		}
+		if vm.Tenant != nil {
+			one.Tenant = *vm.Tenant
 		}
 		if vm.Address.IsValid() {
 			one.NICs = []ispctl.NIC{{Addr: vm.Address}}
@@ -195,6 +202,10 @@ func drawModel(t *rapid.T) *ispctl.Model {
 			Disk:   ispctl.Size(rapid.Int64Range(int64(ispctl.MinDisk/ispctl.MiB), 1<<30).Draw(t, "disk")) * ispctl.MiB,
 		})
 	}
+	tenants := rapid.SliceOfNDistinct(names, 0, 3, rapid.ID).Draw(t, "tenants")
+	for i, name := range tenants {
+		m.Tenants = append(m.Tenants, drawTenant(t, name, i))
+	}
 	for _, name := range rapid.SliceOfNDistinct(names, 0, 4, rapid.ID).Draw(t, "vms") {
 		vm := ispctl.VM{
 			Name: ispctl.Name(name), Template: ispctl.Name(names.Draw(t, "template")), Zone: ispctl.Name(names.Draw(t, "zone")), Plan: ispctl.Name(names.Draw(t, "plan")),
@@ -206,6 +217,9 @@ func drawModel(t *rapid.T) *ispctl.Model {
 				t.Fatal(err)
 			}
 			vm.SSHKeys = append(vm.SSHKeys, read)
+		}
+		if len(tenants) > 0 && rapid.Bool().Draw(t, "of a tenant") {
+			vm.Tenant = m.Tenants[0].Name
 		}
 		if rapid.Bool().Draw(t, "with address") {
 			vm.NICs = []ispctl.NIC{{Addr: drawAddr(t, "address")}}
@@ -275,6 +289,21 @@ func drawUsage(t *rapid.T, m *ispctl.Model) {
 		}
 		m.Tariffs = append(m.Tariffs, one)
 	}
+}
+
+func drawTenant(t *rapid.T, name string, i int) ispctl.Tenant {
+	text := rapid.StringOfN(rapid.RuneFrom(nil, unicode.Letter, unicode.Digit, unicode.Punct, unicode.Symbol), 0, 40, 200)
+	one := ispctl.Tenant{
+		Name: ispctl.Name(name), Title: text.Draw(t, "title"), Contact: text.Draw(t, "contact"), Suspended: rapid.Bool().Draw(t, "suspended"),
+		Share: ispctl.Share{
+			VMs: rapid.Int64Range(0, 100).Draw(t, "vms at most"), CPUs: rapid.Int64Range(0, 100).Draw(t, "cpus at most"),
+			Memory: ispctl.Size(rapid.Int64Range(0, 1<<40).Draw(t, "memory at most")), Bandwidth: ispctl.Rate(rapid.Int64Range(0, 1<<40).Draw(t, "bandwidth at most")),
+		},
+	}
+	if i == 0 && rapid.Bool().Draw(t, "with a key") {
+		one.Keys = []string{key}
+	}
+	return one
 }
 
 // oneLine is what can be a key's comment at all.

@@ -42,7 +42,10 @@ func Parse(file string, data []byte) (*Document, error) {
 		},
 		"zones": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Zones = append(doc.Zones, p.zone(n)) }) },
 		"plans": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Plans = append(doc.Plans, p.plan(n)) }) },
-		"vms":   func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.VMs = append(doc.VMs, p.vm(n)) }) },
+		"tenants": func(n *yaml.Node) {
+			p.each(n, func(n *yaml.Node) { doc.Tenants = append(doc.Tenants, p.tenant(n)) })
+		},
+		"vms": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.VMs = append(doc.VMs, p.vm(n)) }) },
 		"forwards": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Forwards = append(doc.Forwards, p.forward(n)) })
 		},
@@ -228,9 +231,10 @@ func (p *parser) vm(n *yaml.Node) VM {
 				return "", fmt.Errorf("state %q is not running or stopped", s)
 			})
 		},
-		"admin": func(n *yaml.Node) { b := p.boolean(n); vm.Admin = &b },
-		"allow": func(n *yaml.Node) { vm.Allow = set(p, n, ispctl.ParseAllowance) },
-		"tags":  func(n *yaml.Node) { vm.Tags = set(p, n, ispctl.ParseTag) },
+		"admin":  func(n *yaml.Node) { b := p.boolean(n); vm.Admin = &b },
+		"tenant": func(n *yaml.Node) { t := p.owner(n); vm.Tenant, vm.TenantAt = &t, at(n) },
+		"allow":  func(n *yaml.Node) { vm.Allow = set(p, n, ispctl.ParseAllowance) },
+		"tags":   func(n *yaml.Node) { vm.Tags = set(p, n, ispctl.ParseTag) },
 		"ssh_keys": func(n *yaml.Node) {
 			keys := []string{}
 			p.each(n, func(n *yaml.Node) {
@@ -291,6 +295,9 @@ func (p *parser) unique(d *Document) {
 	}
 	for _, plan := range d.Plans {
 		once(plan.At, "plan", string(plan.Name), plan.Name != "")
+	}
+	for _, t := range d.Tenants {
+		once(t.At, "tenant", string(t.Name), t.Name != "")
 	}
 	for _, vm := range d.VMs {
 		once(vm.At, "vm", string(vm.Name), vm.Name != "")
