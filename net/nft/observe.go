@@ -24,7 +24,9 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 
 // observe looks again when the rules were changed meanwhile, by whomever: a
 // table is read in several questions, and half of one answer beside half of
-// the next is a table that never was.
+// the next is a table that never was. One whose transaction is under way as the
+// reading begins or ends has been counted already, or is about to be: see
+// [dumper.barrier].
 func (k *Kernel) observe() (State, error) {
 	const tries = 10
 	var s State
@@ -33,7 +35,13 @@ func (k *Kernel) observe() (State, error) {
 		if err != nil {
 			return nil, fmt.Errorf("ask for the generation of the rules: %w", err)
 		}
+		if err := k.counts.barrier(); err != nil {
+			return nil, fmt.Errorf("wait for others who change the rules: %w", err)
+		}
 		s, err = k.look()
+		if err := k.counts.barrier(); err != nil {
+			return nil, fmt.Errorf("wait for others who change the rules: %w", err)
+		}
 		after, errAfter := k.conn.GetGen()
 		if errAfter == nil && after.ID != before.ID {
 			continue
