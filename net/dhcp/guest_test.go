@@ -352,9 +352,25 @@ func resolver(t testing.TB) *atomic.Pointer[[]string] {
 	if err := os.WriteFile(conf, []byte("nameserver "+address+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	outside, err := os.Open("/proc/thread-self/ns/mnt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outside.Close()
+	back, err := unix.Dup(int(outside.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
 		t.Fatal(err)
 	}
+	// What is unmounted in here stays mounted out there, and where /run is shared
+	// a network namespace is mounted twice: whoever removes one has to be outside.
+	t.Cleanup(func() {
+		if err := errors.Join(unix.Setns(back, unix.CLONE_NEWNS), unix.Close(back)); err != nil {
+			t.Error(err)
+		}
+	})
 	testkit.Sh(t, "mount", "--make-rprivate", "/")
 	testkit.Sh(t, "mount", "--bind", conf, "/etc/resolv.conf")
 	testkit.Sh(t, "ip", "address", "add", address+"/32", "dev", "lo")
