@@ -58,7 +58,7 @@ const (
 // reached by SSH, and nothing for hardware.
 var debianPackages = []string{
 	"ca-certificates", "cloud-init", "dbus", "iproute2", "iputils-ping", "kmod", "less", "netcat-openbsd",
-	"openssh-server", "procps", "systemd-resolved", "systemd-sysv", "udev",
+	"openssh-server", "procps", "qemu-guest-agent", "systemd-resolved", "systemd-sysv", "udev",
 }
 
 // files is the directory of what the recipe brings.

@@ -72,6 +72,10 @@ func TestDemo(t *testing.T) {
 	if got, err := sh.CombinedOutput(); err != nil || strings.TrimSpace(string(got)) != "web1" {
 		t.Errorf("%s: %v\n%s", s.VMs[0].SSH, err, got)
 	}
+	// Its agent is there without its network.
+	if got := ispctl("vm", "exec", "web1", "--timeout", "3m", "--", "hostname"); got != "web1\n" {
+		t.Errorf("vm exec: %q", got)
+	}
 	ispctl("demo", "down")
 	if diff := cmp.Diff(before, hostNetwork(t)); diff != "" {
 		t.Errorf("the demo left its mark on the host (-before +after):\n%s", diff)

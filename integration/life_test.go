@@ -63,6 +63,7 @@ func TestLife(t *testing.T) {
 	}
 	w.fails(5, "cannot shrink", "vm", "set", "web1", "--plan", "tiny")
 
+	w.fails(5, "have no guest agent", "vm", "exec", "web1", "--", "true")
 	if log := w.ok("vm", "logs", "web1", "-n", "0"); !strings.Contains(log, "ssh-ed25519") || strings.ContainsAny(log, "\x1b\r") {
 		t.Errorf("log: %.300q", log)
 	}

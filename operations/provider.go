@@ -29,6 +29,7 @@ type Provider struct {
 	Store      *state.Store
 	Layers     []converge.Layer
 	Hypervisor Hypervisor
+	Agent      Agent                                // of guests
 	DomainType string                               // what runs the guests: kvm, qemu (without hardware help), test
 	Drops      func(context.Context) (Drops, error) // what guests sent that the wall dropped
 	Traffic    Traffic                              // nil: what is used now is not known

@@ -103,6 +103,10 @@ func (r *reader) enter(e xml.StartElement) {
 		r.nic().Tap = attr(e, "dev")
 	case "/domain/devices/serial/log":
 		r.domain.SerialLog = attr(e, "file")
+	case "/domain/devices/channel/target":
+		if attr(e, "type") == "virtio" && attr(e, "name") == agentPort {
+			r.domain.Agent = true
+		}
 	}
 }
 

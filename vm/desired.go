@@ -52,7 +52,7 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused,
 	}
 	if h.Type == KVM || h.Type == QEMU {
-		d.UID = m.Installation.GuestUID(vm.ID)
+		d.UID, d.Agent = m.Installation.GuestUID(vm.ID), true
 	}
 	if !image.DiskBoot {
 		d.Kernel, d.Initrd, d.Cmdline = m.Paths.ImageKernel(vm.Image), m.Paths.ImageInitrd(vm.Image), image.Cmdline

@@ -32,6 +32,7 @@ type Domain struct {
 	Seed           string // path of its second disk, raw and read-only
 	NICs           []NIC
 	SerialLog      string // path of the file that what it writes to its console is appended to
+	Agent          bool   // it has a port that a guest agent can answer on
 
 	Running bool // it has a process; a paused domain has one too
 	Paused  bool // its processors stand still
@@ -82,6 +83,6 @@ func (d Domain) sameDefinition(o Domain) bool {
 	return d.Name == o.Name && d.UUID == o.UUID && d.VM == o.VM && d.ID == o.ID &&
 		d.UID == o.UID && d.Type == o.Type && d.Kind == o.Kind && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning &&
 		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
-		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog &&
+		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog && d.Agent == o.Agent &&
 		slices.Equal(d.NICs, o.NICs)
 }

@@ -65,6 +65,9 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 			}},
 		},
 	}
+	if d.Agent {
+		doc.Devices.Channels = []libvirtxml.DomainChannel{agent()}
+	}
 	if d.UID != 0 {
 		doc.SecLabel = []libvirtxml.DomainSecLabel{user(d.UID)}
 	}
@@ -172,6 +175,18 @@ func nic(n NIC) libvirtxml.DomainInterface {
 		Source: &libvirtxml.DomainInterfaceSource{Ethernet: &libvirtxml.DomainInterfaceSourceEthernet{}},
 		Target: &libvirtxml.DomainInterfaceTarget{Dev: n.Tap, Managed: "no"},
 		Model:  &libvirtxml.DomainInterfaceModel{Type: "virtio"},
+	}
+}
+
+// agentPort is the name that a guest agent looks for its port by.
+const agentPort = "org.qemu.guest_agent.0"
+
+// agent is the port of a guest agent. A guest without one has a port that nobody
+// opens. Where the socket is, libvirt decides.
+func agent() libvirtxml.DomainChannel {
+	return libvirtxml.DomainChannel{
+		Source: &libvirtxml.DomainChardevSource{UNIX: &libvirtxml.DomainChardevSourceUNIX{Mode: "bind"}},
+		Target: &libvirtxml.DomainChannelTarget{VirtIO: &libvirtxml.DomainChannelTargetVirtIO{Name: agentPort}},
 	}
 }
 

@@ -90,6 +90,7 @@ func TestDiffSeesEveryField(t *testing.T) {
 		"Disk":      func(d *vm.Domain) { d.Disk = "/x" },
 		"Seed":      func(d *vm.Domain) { d.Seed = "/x" },
 		"SerialLog": func(d *vm.Domain) { d.SerialLog = "/x" },
+		"Agent":     func(d *vm.Domain) { d.Agent = false },
 		"MAC":       func(d *vm.Domain) { d.NICs[0].MAC = "x" },
 		"Tap":       func(d *vm.Domain) { d.NICs[0].Tap = "x" },
 		"no NIC":    func(d *vm.Domain) { d.NICs = nil },

@@ -73,7 +73,7 @@ func (a *app) root() *cobra.Command {
 		group("tariff", "What the traffic of a plan costs", a.tariffSet(), a.tariffList(), a.tariffRemove()),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
 		a.tenantCmd(),
-		group("vm", "Virtual machines", append(a.vmActs(), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
+		group("vm", "Virtual machines", append(append(a.vmActs(), a.vmInside()...), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
 		group("nic", "What a VM's interfaces are let do", a.nicAllow(), a.nicDeny(), a.nicTags()),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
 		a.versionCmd(), a.completionCmd(),
@@ -208,7 +208,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 		return nil, err
 	}
 	p.Drops = dropsOf(inst)
-	p.Hypervisor, p.DomainType = hypervisor, vm.HostOf(inst).Type
+	p.Hypervisor, p.Agent, p.DomainType = hypervisor, hypervisor, vm.HostOf(inst).Type
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)
 	if err != nil {
 		return nil, err

@@ -10,11 +10,12 @@ import (
 	"ispctl"
 )
 
-// maxRoot is the longest root, in bytes, below which QEMU's monitor can have
-// its socket: unix(7) gives a path 107 bytes, and
-// /lib/qemu/domain-ID-NAME/monitor.sock takes 57 of them, with a domain id of
-// six digits and the twenty bytes of the name that libvirt uses.
-const maxRoot = 107 - 57
+// maxRoot is the longest root, in bytes, below which a guest's agent can have its
+// socket: unix(7) gives a path 107 bytes, and
+// /lib/qemu/channel/target/domain-ID-NAME/org.qemu.guest_agent.0 takes 82 of
+// them, with a domain id of six digits and the twenty bytes of the name that
+// libvirt uses.
+const maxRoot = 107 - 82
 
 // shortRoot returns a name of the embedded driver's root that is short enough:
 // its own, or a symbolic link to it in /run. The link has the same name each
