@@ -65,6 +65,8 @@ var importRules = []struct {
 	{"internal/convergetest", []string{".", "converge"}, "the laws, callable on any layer", nil},
 	{"internal/nfttest", []string{".", "internal/convergetest", "internal/testkit", "net/nft"}, "for the tests of layers on nftables", nil},
 	{"integration", []string{"*"}, "tests across layers", nil},
+	{"integration/xen", []string{"internal/netns", "vm"}, "a scenario by the program itself; vm knows dom0", nil},
+	{"integration/lab/labrun", []string{"images", "integration/lab"}, "brings the image of guests on Xen, for which there is no mirror in the lab", nil},
 	{"integration/lab*", []string{"integration/lab"}, "knows nothing of ours: what it runs, it finds by go list", nil},
 	{"bench", []string{"*"}, "measures across layers", nil},
 }

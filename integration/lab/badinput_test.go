@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +49,7 @@ func TestBadInput(t *testing.T) {
 		run(t, []Package{{Path: "ispctl/nonsense"}}, o, "ispctl/nonsense")
 	})
 	t.Run("no such flavour", func(t *testing.T) {
-		if _, err := Find("plan-9"); err == nil || !strings.Contains(err.Error(), `flavour "plan-9" not found (have: debian-12, debian-13)`) {
+		if _, err := Find("plan-9"); err == nil || !strings.Contains(err.Error(), `flavour "plan-9" not found (have: debian-12, debian-13, xen)`) {
 			t.Error(err)
 		}
 	})
@@ -75,7 +76,7 @@ func TestNewer(t *testing.T) {
 // TestCommandLine holds against each other what a saved memory is told by, and
 // what differs from run to run: no path is in it.
 func TestCommandLine(t *testing.T) {
-	for _, arg := range hardware(false) {
+	for _, arg := range slices.Concat(Debian12().hardware(false), Xen().hardware(false)) {
 		if strings.Contains(arg, "/") {
 			t.Errorf("%q belongs to one run", arg)
 		}

@@ -21,6 +21,7 @@ import (
 // system is a flavour that was built: a directory with these files. It is never
 // changed; only saved memories are added to it.
 type system struct {
+	flavour  Flavour
 	dir      string
 	manifest manifest
 }
@@ -29,11 +30,12 @@ const (
 	kernelFile   = "vmlinuz"
 	initrdFile   = "initrd.img"
 	rootFile     = "root.img"
+	xenFile      = "xen" // empty where there is none
 	packagesFile = "packages"
 	manifestFile = "manifest.json"
 )
 
-var systemContents = [...]string{kernelFile, initrdFile, rootFile, packagesFile}
+var systemContents = [...]string{kernelFile, initrdFile, rootFile, xenFile, packagesFile}
 
 // manifest says what was built, and how each file's contents are told from
 // damaged ones.
@@ -57,7 +59,7 @@ func built(ctx context.Context, f Flavour, o Options) (system, error) {
 	}
 	defer func() { _ = lock.Close() }()
 	dir := filepath.Join(o.CacheDir, f.Name+"-"+hash[:16])
-	s, err := openSystem(dir)
+	s, err := openSystem(f, dir)
 	if err == nil {
 		o.Log("system: found in the cache: " + dir)
 		return s, s.used()
@@ -75,16 +77,16 @@ func built(ctx context.Context, f Flavour, o Options) (system, error) {
 		return system{}, fmt.Errorf("build the system (there is none in the cache, %s): %w", dir, err)
 	}
 	forget(o.CacheDir, f)
-	return openSystem(dir)
+	return openSystem(f, dir)
 }
 
 // openSystem checks every file against the manifest.
-func openSystem(dir string) (system, error) {
+func openSystem(f Flavour, dir string) (system, error) {
 	data, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return system{}, err
 	}
-	s := system{dir: dir}
+	s := system{flavour: f, dir: dir}
 	if err := json.Unmarshal(data, &s.manifest); err != nil {
 		return system{}, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -124,7 +126,7 @@ func build(ctx context.Context, f Flavour, o Options, dir string) (err error) {
 	}
 	run := func(argv ...string) error {
 		o.Log("system: " + argv[0])
-		return command{argv: argv, env: []string{"TMPDIR=" + filepath.Join(work, "tmp")}}.run(ctx)
+		return command{argv: argv, env: append(f.env(), "TMPDIR="+filepath.Join(work, "tmp"))}.run(ctx)
 	}
 	argv := []string{
 		"mmdebstrap", "--mode=root", "--format=directory", "--variant=essential", "--include=" + strings.Join(f.Packages, ","),

@@ -21,7 +21,8 @@ var systemFiles embed.FS
 type Flavour struct {
 	Name     string
 	Suite    string   // of the Debian archive
-	Packages []string // beside Debian's essential ones and the cloud kernel
+	Packages []string // beside Debian's essential ones and the kernel
+	Xen      bool     `json:",omitempty"` // the machine is dom0 of the hypervisor
 }
 
 // tools are what kernel tests call to see what the kernel sees, and what the
@@ -37,8 +38,25 @@ func Debian12() Flavour { return Flavour{Name: "debian-12", Suite: "bookworm", P
 // Debian13 is Debian 13 with its own kernel, 6.12.
 func Debian13() Flavour { return Flavour{Name: "debian-13", Suite: "trixie", Packages: tools} }
 
+// Xen is Debian 12 as dom0 of its own Xen, with libvirt's driver for that.
+func Xen() Flavour {
+	return Flavour{Name: "xen", Suite: "bookworm", Xen: true, Packages: slices.Concat(tools, []string{
+		"bridge-utils", "libvirt-clients", "libvirt-daemon", "libvirt-daemon-driver-xen", "libvirt-daemon-system",
+		"qemu-system-xen", "qemu-utils", "xen-utils-4.17", "xen-utils-common", "xenstore-utils",
+	})}
+}
+
 // Flavours are all there are.
-func Flavours() []Flavour { return []Flavour{Debian12(), Debian13()} }
+func Flavours() []Flavour { return []Flavour{Debian12(), Debian13(), Xen()} }
+
+// env is what the recipe's hook is told of the flavour: which kernel, and which
+// hypervisor below it.
+func (f Flavour) env() []string {
+	if f.Xen {
+		return []string{"LAB_KERNEL=linux-image-amd64", "LAB_XEN=xen-hypervisor-4.17-amd64"}
+	}
+	return []string{"LAB_KERNEL=linux-image-cloud-amd64", "LAB_XEN="}
+}
 
 // Find finds a flavour by its name; the error lists those there are.
 func Find(name string) (Flavour, error) {
@@ -82,8 +100,8 @@ func (f Flavour) sources(mirror string) []string {
 }
 
 const (
-	// archive is where packages come from unless Options.Mirror says so.
-	archive = "http://deb.debian.org/debian"
+	// Archive is where packages come from unless Options.Mirror says so.
+	Archive = "http://deb.debian.org/debian"
 	// keyring is of the package debian-archive-keyring.
 	keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )

@@ -9,6 +9,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -19,6 +20,7 @@ import (
 var elsewhere = map[string]string{
 	"ispctl/integration":     "boots guests: machines in a machine",
 	"ispctl/integration/lab": "is the lab",
+	"ispctl/integration/xen": "takes the flavour xen",
 }
 
 const libvirt = "libvirt.org/go/libvirt"
@@ -44,6 +46,37 @@ func Fast(packages []Package) []Package {
 	}
 	return packages
 }
+
+// Core leaves only what shows that every layer works on another kernel: the
+// laws, the probes, and whatever tries a feature that few kernels of hosts have.
+func Core(packages []Package) []Package {
+	var some []Package
+	for _, p := range packages {
+		if p.Run != "" && len(p.names) == 0 || p.Path == "ispctl/internal/testkit" {
+			some = append(some, p) // of besides: they are such tests
+			continue
+		}
+		var names []string
+		for _, name := range p.names {
+			if core.MatchString(name) || slices.Contains(p.rare, name) {
+				names = append(names, name)
+			}
+		}
+		if len(names) > 0 {
+			p.Run, p.Skip = "^("+strings.Join(names, "|")+")$", nil
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// core are tests by their names: the laws, what has to do with VLANs, and two
+// that found what is different on Linux 6.1.
+var core = regexp.MustCompile(`Laws|VLAN|Trunk|Tags|NoMixture|NamesOfOthers`)
+
+// rare are the names, in package testkit, of what the kernels of some hosts
+// lack. A test that mentions one has to be run in the lab, or nowhere.
+var rare = []string{"VLAN", "VLANFiltering", "VRF", "WireGuard", "IPVS", "FQCodel", "FQ", "CAKE", "Flower", "Flowtable", "BridgeConntrack", "BridgeMeta", "BridgeReject"}
 
 // namespace is what a test of the kernel ring calls, be it through others.
 const namespace = "NetNS"
@@ -78,15 +111,19 @@ func KernelRing(ctx context.Context) ([]Package, error) {
 			continue
 		}
 		run, kernel := besides[pkg]
+		p := Package{Path: pkg, Run: run}
 		if !kernel {
-			names, err := reaching(namespace, slices.Concat(l.paths(l.TestGoFiles), l.paths(l.XTestGoFiles), helpers))
-			if err != nil {
+			files := slices.Concat(l.paths(l.TestGoFiles), l.paths(l.XTestGoFiles))
+			if p.names, err = reaching(slices.Concat(files, helpers), namespace); err != nil {
 				return nil, err
 			}
-			kernel, run = len(names) > 0, "^("+strings.Join(names, "|")+")$"
+			if p.rare, err = reaching(files, rare...); err != nil {
+				return nil, err
+			}
+			kernel, p.Run = len(p.names) > 0, "^("+strings.Join(p.names, "|")+")$"
 		}
 		if kernel {
-			packages = append(packages, Package{Path: pkg, Run: run})
+			packages = append(packages, p)
 		}
 	}
 	slices.SortFunc(packages, func(a, b Package) int { return strings.Compare(a.Path, b.Path) })
@@ -108,10 +145,10 @@ func (l listing) paths(files []string) []string {
 	return paths
 }
 
-// reaching are the tests in some files that mention a name, or the name of a
-// function that does, and so on. A name that several functions bear counts as
+// reaching are the tests in some files that mention one of some names, or the
+// name of a function that does, and so on. A name that several functions bear counts as
 // all of them: a test too many rather than one too few.
-func reaching(goal string, files []string) ([]string, error) {
+func reaching(files []string, goals ...string) ([]string, error) {
 	mentions := map[string]map[string]bool{}
 	tests := map[string]bool{}
 	var errs []error
@@ -141,7 +178,10 @@ func reaching(goal string, files []string) ([]string, error) {
 		}
 	}
 	// Go on until a round finds nothing new.
-	reached := map[string]bool{goal: true}
+	reached := map[string]bool{}
+	for _, goal := range goals {
+		reached[goal] = true
+	}
 	for grown := true; grown; {
 		grown = false
 		for name, all := range mentions {

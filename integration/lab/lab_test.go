@@ -1,66 +1,46 @@
 package lab
 
 import (
-	"cmp"
-	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"ispctl/internal/testkit"
 )
 
-// asked is that somebody has the minutes for it: emulated, it takes longer than
-// all other tests together.
-var asked = testkit.Feature{Name: "the lab to be asked for (make test-all)", Probe: func() error {
-	if os.Getenv("ISPCTL_TEST_LAB") == "" {
-		return errors.New("ISPCTL_TEST_LAB is not set")
-	}
-	return nil
-}}
-
-// TestLabDebian12 runs the kernel tests of every layer on Debian's own kernel,
-// but for the slowest. None may fail there, and none may be skipped.
-func TestLabDebian12(t *testing.T) {
-	testkit.Need(t, testkit.Root, asked)
-	packages, err := KernelRing(t.Context())
+// TestCore: the short set has the laws of every layer and all that the host's
+// kernel may lack, whatever it is called, and no more than that.
+func TestCore(t *testing.T) {
+	all, err := KernelRing(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	packages = Fast(packages)
-	r, err := Run(t.Context(), Debian12(), packages, Options{Short: true, Log: func(line string) { t.Log(line) }})
-	t.Log(r)
-	if err != nil {
-		t.Error(err)
+	have := map[string]string{}
+	for _, p := range Core(all) {
+		have[p.Path] = p.Run
+		t.Log(p.Path, p.Run)
 	}
-	for _, p := range packages {
-		t.Run(strings.TrimPrefix(p.Path, "ispctl/"), func(t *testing.T) {
-			results := slices.DeleteFunc(slices.Clone(r.Tests), func(test Test) bool { return test.Package != p.Path })
-			if len(results) == 0 {
-				t.Error("it was not run")
+	for _, p := range all {
+		if strings.Contains(p.Run, "LawsOnKernel") && !strings.Contains(have[p.Path], "LawsOnKernel") {
+			t.Errorf("the laws of %s are missing", p.Path)
+		}
+		for _, name := range p.rare {
+			if slices.Contains(p.names, name) && !strings.Contains(have[p.Path], name) {
+				t.Errorf("%s %s is missing", p.Path, name)
 			}
-			for _, test := range results {
-				if strings.Contains(test.Name, "/") && test.Outcome == Pass {
-					continue // its parent passes, too
-				}
-				t.Run(cmp.Or(test.Name, "package"), func(t *testing.T) {
-					if test.Outcome != Pass {
-						t.Errorf("%s in %v\n%s", test.Outcome, test.Elapsed, test.Output)
-					}
-				})
-			}
-		})
+		}
 	}
-	if err := r.Err(); err != nil && !t.Failed() {
-		t.Error(err)
+	for pkg, test := range map[string]string{
+		"ispctl/net/bridge": "TestTrunkLawsOnKernel", "ispctl/net/firewall": "TestZoneGoesOnAsVLAN", "ispctl/net/dhcp": "TestNamesOfOthers",
+		"ispctl/images": "TestLaws", "ispctl/qos": "TestLeavesAreFair",
+	} {
+		if !strings.Contains(have[pkg], test) {
+			t.Errorf("%s %s is missing", pkg, test)
+		}
 	}
-	if limit := 10 * time.Second; r.Resumed && r.Boot > limit {
-		t.Errorf("%v from saved memory to the first test, want %v", r.Boot, limit)
+	if _, there := have["ispctl/internal/testkit"]; !there {
+		t.Error("the probes are missing")
 	}
-	if limit := 40 * time.Second; r.Boot > limit {
-		t.Errorf("%v from start to the first test, want %v", r.Boot, limit)
+	if strings.Contains(have["ispctl/net/firewall"], "TestHostileFramesDoNotPass") {
+		t.Error("the short set is not short")
 	}
 }
 

@@ -42,18 +42,28 @@ const (
 // root file system is read-only for good; the payload has a fixed size, and is
 // not looked into before the machine is told to go on, so it may be another one
 // in each life of the same memory.
-func hardware(kvm bool) []string {
-	accel, cpu := "tcg,thread=multi,tb-size=512", "max"
-	if kvm {
+func (f Flavour) hardware(kvm bool) []string {
+	accel, cpu, memory := "tcg,thread=multi,tb-size=512", "max", "1024"
+	const linux = "loglevel=5 panic=-1 oops=panic net.ifnames=0 mitigations=off random.trust_cpu=on"
+	boot := []string{"-kernel", kernelFile, "-initrd", initrdFile, "-append", "console=ttyS0 " + linux}
+	switch {
+	case f.Xen:
+		// The plainest processor there is: with what TCG can do beyond it
+		// (SMAP), dom0 does not come up.
+		cpu, memory = "qemu64", "2048"
+		boot = []string{
+			"-kernel", xenFile, "-initrd", kernelFile + " console=hvc0 " + linux + "," + initrdFile,
+			"-append", "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M sched=credit spec-ctrl=no",
+		}
+	case kvm:
 		accel, cpu = "kvm", "host"
 	}
-	return []string{
+	return append(boot,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-machine", "q35", "-accel", accel, "-cpu", cpu, "-m", "1024", "-smp", "2",
-		"-append", "console=ttyS0 loglevel=5 panic=-1 oops=panic net.ifnames=0 mitigations=off random.trust_cpu=on",
+		"-machine", "q35", "-accel", accel, "-cpu", cpu, "-m", memory, "-smp", "2",
 		"-device", "virtio-blk-pci,drive=root,addr=4", "-device", "virtio-blk-pci,drive=payload,addr=5",
 		"-serial", "chardev:console", "-serial", "chardev:work", "-mon", "chardev=qmp,mode=control",
-	}
+	)
 }
 
 // start starts QEMU in the directory of a run. With a state it goes on from
@@ -74,8 +84,7 @@ func start(s system, kvm bool, dir, state string) (m *machine, err error) {
 	if m.stderr, err = os.Create(filepath.Join(dir, stderrFile)); err != nil {
 		return nil, errors.Join(err, work.Close(), monitor.Close())
 	}
-	argv := append(hardware(kvm),
-		"-kernel", s.file(kernelFile), "-initrd", s.file(initrdFile),
+	argv := append(s.flavour.hardware(kvm),
 		"-drive", "if=none,id=root,format=raw,readonly=on,file="+comma(s.file(rootFile)),
 		"-drive", "if=none,id=payload,format=raw,cache=unsafe,file="+comma(filepath.Join(dir, payloadFile)),
 		"-chardev", "file,id=console,path="+comma(filepath.Join(dir, consoleFile)),
@@ -86,6 +95,7 @@ func start(s system, kvm bool, dir, state string) (m *machine, err error) {
 		argv = append(argv, "-incoming", "exec:zstd -dcq <"+quote(state))
 	}
 	cmd := exec.Command(qemu, argv...)
+	cmd.Dir = s.dir // the names of kernel and initial RAM disk are of files in there
 	cmd.Stderr, cmd.ExtraFiles = m.stderr, []*os.File{workEnd, monitorEnd}
 	// A group of its own: with QEMU ends the zstd it started.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -47,6 +47,11 @@ func (p payload) fill(ctx context.Context, image, mark string, o Options) error 
 	if err := p.sources(filepath.Join(p.dir, "src")); err != nil {
 		return err
 	}
+	if o.Bring != "" {
+		if err := os.CopyFS(filepath.Join(p.dir, "files"), os.DirFS(o.Bring)); err != nil {
+			return fmt.Errorf("take along %s: %w", o.Bring, err)
+		}
+	}
 	if err := os.WriteFile(filepath.Join(p.dir, "run"), []byte(p.script(mark, o)), 0o644); err != nil {
 		return err
 	}
@@ -158,7 +163,7 @@ func (p payload) sources(to string) error {
 // between two of them is the output of a test binary.
 func (p payload) script(mark string, o Options) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "export ISPCTL_LAB=1 TMPDIR=/payload/tmp PATH=/payload/bin:$PATH\n")
+	fmt.Fprintf(&b, "export ISPCTL_LAB=1 ISPCTL_LAB_FILES=/payload/files TMPDIR=/payload/tmp PATH=/payload/bin:$PATH\n")
 	fmt.Fprintf(&b, "echo '%s begin' $(uname -r)\n", mark)
 	for i, pkg := range p.packages {
 		argv := []string{

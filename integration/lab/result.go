@@ -32,6 +32,7 @@ type Result struct {
 	Kernel  string // its release
 	KVM     bool
 	Resumed bool // went on from saved memory
+	Again   bool // the machine had failed, and this is the second try
 	Tests   []Test
 
 	// How long it took until there was a system, until there were binaries,
@@ -49,6 +50,9 @@ func (r Result) String() string {
 	}
 	if r.Resumed {
 		start = "resume"
+	}
+	if r.Again {
+		start = "second try, " + start
 	}
 	count := map[Outcome]int{}
 	for _, t := range r.Tests {

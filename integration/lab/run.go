@@ -23,6 +23,8 @@ type Package struct {
 	Run  string   // of go test -run; empty: all tests
 	Skip []string // names of tests to leave out
 	dir  string   // from the module's root; found by Run
+
+	names, rare []string // of KernelRing: the tests, and those that Core keeps besides others
 }
 
 // Options steer a run. The zero value will do.
@@ -31,6 +33,7 @@ type Options struct {
 	Mirror   string        // of the Debian archive; empty: deb.debian.org
 	Timeout  time.Duration // of the tests, all together; 0: 10 minutes
 	Short    bool          // as of go test -short
+	Bring    string        // a directory to take along: tests find it by the variable ISPCTL_LAB_FILES
 	Boot     bool          // boot, even where a saved memory would be quicker
 	JSON     io.Writer     // given the events of go test -json as they come
 	Log      func(string)  // told of every step
@@ -58,7 +61,7 @@ func Run(ctx context.Context, f Flavour, packages []Package, o Options) (Result,
 		o.CacheDir = CacheDir()
 	}
 	if o.Mirror == "" {
-		o.Mirror = archive
+		o.Mirror = Archive
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Minute
@@ -66,7 +69,7 @@ func Run(ctx context.Context, f Flavour, packages []Package, o Options) (Result,
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	r := run{flavour: f, packages: packages, o: o, result: Result{Flavour: f.Name, KVM: kvmUsable()}}
+	r := run{flavour: f, packages: packages, o: o, result: Result{Flavour: f.Name, KVM: kvmUsable() && !f.Xen}}
 	if err := r.do(ctx); err != nil {
 		return r.result, fmt.Errorf("lab %s: %w", f.Name, err)
 	}
@@ -125,7 +128,7 @@ func (r *run) do(ctx context.Context) error {
 	defer r.keepConsole()
 	m, err := r.machine(ctx)
 	if err != nil {
-		return err
+		return &machineFault{err}
 	}
 	done(&r.result.Boot)
 	defer done(&r.result.Run)
@@ -134,7 +137,7 @@ func (r *run) do(ctx context.Context) error {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return m.explain(err)
+		return &machineFault{m.explain(err)}
 	}
 	m.close()
 	return nil
@@ -273,6 +276,6 @@ func (r *run) statePath(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w", qemu, err)
 	}
-	sum := sha256.Sum256([]byte(string(version) + strings.Join(hardware(false), "\n") + fmt.Sprint(payloadSize)))
+	sum := sha256.Sum256([]byte(string(version) + strings.Join(r.flavour.hardware(false), "\n") + fmt.Sprint(payloadSize)))
 	return r.system.file("memory-" + hex.EncodeToString(sum[:8]) + ".zst"), nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"ispctl/internal/testkit"
 )
@@ -26,7 +28,7 @@ const testdata = "ispctl/integration/lab/testdata/"
 func ownCache(t *testing.T) (Options, system) {
 	t.Helper()
 	testkit.Need(t, testkit.Root)
-	o := Options{CacheDir: CacheDir(), Mirror: archive, Log: func(line string) { t.Log(line) }}
+	o := Options{CacheDir: CacheDir(), Mirror: Archive, Log: func(line string) { t.Log(line) }}
 	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,7 @@ func ownCache(t *testing.T) (Options, system) {
 		}
 	}
 	t.Cleanup(func() { nothingLeft(t, o.CacheDir) })
-	return o, system{own, s.manifest}
+	return o, system{s.flavour, own, s.manifest}
 }
 
 // nothingLeft looks for directories of runs, and for processes of theirs.
@@ -85,7 +87,7 @@ func processes(t *testing.T, text string) []string {
 // damaged, so the machine boots, and leaves a good one.
 func TestOutcomes(t *testing.T) {
 	o, s := ownCache(t)
-	memory, err := (&run{system: s}).statePath(t.Context())
+	memory, err := (&run{flavour: Debian12(), system: s}).statePath(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,9 +162,9 @@ func actions(t *testing.T, events *bytes.Buffer) []string {
 // TestHang ends a machine in which nothing goes on.
 func TestHang(t *testing.T) {
 	o, _ := ownCache(t)
-	o.Timeout = time.Second
+	o.Timeout = 10 * time.Second
 	r, err := Run(t.Context(), Debian12(), []Package{{Path: testdata + "hang"}}, o)
-	for _, want := range []string{"lab debian-12: in ispctl/integration/lab/testdata/hang: not done after 6s", "last on the console:", "about to hang"} {
+	for _, want := range []string{"lab debian-12: in ispctl/integration/lab/testdata/hang: not done after 15s", "last on the console:", "about to hang"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}
@@ -175,6 +177,51 @@ func TestHang(t *testing.T) {
 	}
 	if log, err := os.ReadFile(r.Console); err != nil || !strings.Contains(string(log), "about to hang") {
 		t.Errorf("console log %q: %v\n%s", r.Console, err, log)
+	}
+}
+
+// TestSecondTry ends the machine in the middle of a test, from outside, and once:
+// the second one does all of it, and only its events are seen.
+func TestSecondTry(t *testing.T) {
+	o, _ := ownCache(t)
+	var events bytes.Buffer
+	var said []string
+	o.JSON = &events
+	o.Log = func(line string) {
+		t.Log(line)
+		said = append(said, line)
+		if strings.HasPrefix(line, "test ") && !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "machine: once more") }) {
+			endMachine(t, o.CacheDir)
+		}
+	}
+	packages := []Package{{Path: testdata + "outcomes", Run: "TestPass"}}
+	r, err := RunTwice(t.Context(), Debian12(), packages, o)
+	if err != nil || r.Err() != nil || !r.Again || r.Resumed {
+		t.Errorf("%v: %v, %v", r, err, r.Err())
+	}
+	if diff := cmp.Diff(actions(t, goTest(t, packages)), actions(t, &events)); diff != "" {
+		t.Errorf("events (-go test +lab):\n%s", diff)
+	}
+	if text := strings.Join(said, "\n"); !strings.Contains(text, "machine: once more, from a cold boot: lab debian-12: in "+testdata+"outcomes: the machine has ended") {
+		t.Errorf("it does not say why:\n%s", text)
+	}
+}
+
+// endMachine ends the QEMU whose command line has a directory in it.
+func endMachine(t *testing.T, dir string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		line, _ := os.ReadFile(name) // it may have ended
+		var pid int
+		if _, err := fmt.Sscanf(name, "/proc/%d/", &pid); err == nil && bytes.HasPrefix(line, []byte(qemu)) && bytes.Contains(line, []byte(dir)) {
+			if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

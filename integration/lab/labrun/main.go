@@ -5,11 +5,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,14 +30,15 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	name := flag.String("flavour", "debian-12", "machine to run on: debian-12 or debian-13")
+	name := flag.String("flavour", "debian-12", "machine to run on: debian-12, debian-13 or xen")
 	only := flag.String("run", "", "pattern of the tests to run, as of go test")
 	fast := flag.Bool("fast", false, "leave out the slowest kernel tests, and let the others be short")
+	core := flag.Bool("core", false, "run only the laws of every layer and what tries a feature that few kernels have, short")
 	boot := flag.Bool("boot", false, "boot, even where a saved memory would be quicker")
 	timeout := flag.Duration("timeout", 20*time.Minute, "for all tests")
-	mirror := flag.String("mirror", os.Getenv("ISPCTL_MIRROR"), "of the Debian archive")
+	mirror := flag.String("mirror", cmp.Or(os.Getenv("ISPCTL_MIRROR"), lab.Archive), "of the Debian archive")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: labrun [flags] [package ...]\nWithout packages: the kernel tests of every layer.")
+		fmt.Fprintln(os.Stderr, "usage: labrun [flags] [package ...]\nWithout packages: the kernel tests of every layer, or the scenario of guests on Xen.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -47,12 +50,25 @@ func run(ctx context.Context) error {
 	for _, path := range flag.Args() {
 		packages = append(packages, lab.Package{Path: path})
 	}
+	log := func(line string) { fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format(time.TimeOnly), line) }
+	bring := ""
+	if flavour.Xen {
+		if bring, err = xenFiles(ctx, *mirror, log); err != nil {
+			return err
+		}
+		if len(packages) == 0 {
+			packages = slices.Clone(xenScenario)
+		}
+	}
 	if len(packages) == 0 {
 		if packages, err = lab.KernelRing(ctx); err != nil {
 			return err
 		}
 	}
-	if *fast {
+	switch {
+	case *core:
+		packages = lab.Core(packages)
+	case *fast:
 		packages = lab.Fast(packages)
 	}
 	if *only != "" {
@@ -60,9 +76,8 @@ func run(ctx context.Context) error {
 			packages[i].Run = *only
 		}
 	}
-	r, err := lab.Run(ctx, flavour, packages, lab.Options{
-		Mirror: *mirror, Timeout: *timeout, Short: *fast, Boot: *boot, JSON: os.Stdout,
-		Log: func(line string) { fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format(time.TimeOnly), line) },
+	r, err := lab.RunTwice(ctx, flavour, packages, lab.Options{
+		Mirror: *mirror, Timeout: *timeout, Short: *fast || *core, Boot: *boot, JSON: os.Stdout, Bring: bring, Log: log,
 	})
 	fmt.Fprintln(os.Stderr, r)
 	if err != nil {

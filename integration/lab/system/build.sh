@@ -2,14 +2,24 @@
 # Puts the kernel, its initial RAM disk and process 1 beside and into a root
 # file system, while mmdebstrap still has the archive's lists.
 # usage: build.sh OUT SYSTEM ROOT (the hook of mmdebstrap gives the last)
+# LAB_KERNEL is the metapackage of the kernel, LAB_XEN the package of a hypervisor.
 set -eu
 out=$1 system=$2 root=$3
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 
 # What the metapackage depends on, unpacked and not installed: its scripts would
 # make an initial RAM disk for every machine there is.
-kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
-mkdir "$out/work/kernel"
+kernel=$(apt-cache depends "$LAB_KERNEL" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+mkdir "$out/work/kernel" "$out/work/xen"
+if [ -n "$LAB_XEN" ]; then
+	(cd "$out/work/xen" && apt-get -q -o APT::Sandbox::User=root download "$LAB_XEN" && dpkg-deb -x ./*.deb .)
+	gzip -dc "$out"/work/xen/boot/xen-*.gz >"$out/xen"
+	# The processor has all of qemu64 that dom0 is shown but this, and libvirt
+	# would find no model that fits it.
+	sed -i "/name='sep'/d" "$root/usr/share/libvirt/cpu_map/x86_qemu64.xml"
+else
+	: >"$out/xen"
+fi
 (cd "$out/work/kernel" && apt-get -q -o APT::Sandbox::User=root download "$kernel" && dpkg-deb -x ./*.deb .)
 cp "$out"/work/kernel/boot/vmlinuz-* "$out/vmlinuz"
 version=$(basename "$out"/work/kernel/boot/vmlinuz-*)
@@ -18,13 +28,19 @@ mkdir -p "$root/lib/modules"
 for modules in "$out/work/kernel/lib/modules/$version" "$out/work/kernel/usr/lib/modules/$version"; do
 	[ -d "$modules" ] && cp -R "$modules" "$root/lib/modules/"
 done
+# The kernel for all machines has drivers for all of them.
+for drivers in drivers/ata drivers/gpu drivers/hid drivers/hwmon drivers/iio drivers/infiniband drivers/input drivers/isdn drivers/media \
+	drivers/mtd drivers/net/can drivers/net/ethernet drivers/net/usb drivers/net/wireless drivers/nvme drivers/platform drivers/scsi \
+	drivers/staging drivers/target drivers/usb sound; do
+	[ -z "$LAB_XEN" ] || rm -rf "$root/lib/modules/$version/kernel/$drivers"
+done
 # Unpacked once here, not at each boot without hardware virtualisation.
 find "$root/lib/modules" -name '*.ko.xz' | sed "s|^$root||" | chroot "$root" xargs -r xz -d
 chroot "$root" depmod -a "$version"
 
 mkdir "$root/lab" "$root/payload"
-cp "$system/init" "$system/modules" "$root/lab/"
-chmod 0755 "$root/lab/init"
+cp "$system/init" "$system/modules" "$system/xen" "$root/lab/"
+chmod 0755 "$root/lab/init" "$root/lab/xen"
 echo lab >"$root/etc/hostname"
 printf '127.0.0.1 localhost lab\n::1 localhost\n' >"$root/etc/hosts"
 rm -rf "$root"/var/cache/apt/* "$root"/var/log/*
