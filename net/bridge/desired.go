@@ -24,6 +24,7 @@ const (
 	Bridge Kind = "bridge"
 	Tap    Kind = "tap"
 	VMAC   Kind = "macvlan" // on the uplink, with a MAC that the provider issued
+	Vif    Kind = "vif"     // a guest's on Xen: netback makes it when the guest starts, and it goes with the guest
 	VLAN   Kind = "vlan"    // port of a bridge by which a VLAN of a trunk comes in
 )
 
@@ -63,7 +64,8 @@ func (v PortVLAN) String() string {
 }
 
 // Desired is a bridge per zone, one for its admin leg, a port per VLAN of a
-// trunk, and a tap per NIC, all up. The guests of a leg never see each other.
+// trunk, and a tap per NIC, all up. The guests of a leg never see each other. On
+// Xen the place of a tap is taken by a vif, for as long as its guest runs.
 func Desired(m *ispctl.Model) (State, error) {
 	s := State{}
 	zones := map[ispctl.Name]ispctl.Zone{}
@@ -112,7 +114,7 @@ func Desired(m *ispctl.Model) (State, error) {
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			tap := Link{
-				Name: nic.Tap, Kind: Tap, Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index),
+				Name: nic.Tap, Kind: portKind(m.Installation), Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index),
 				Master: m.Installation.Bridge(nic.Zone), Isolated: zones[nic.Zone].Isolated, MTU: zones[nic.Zone].LinkMTU(), Hardened: true, Up: true,
 			}
 			if nic.Role == ispctl.AdminNIC {
@@ -131,6 +133,13 @@ func Desired(m *ispctl.Model) (State, error) {
 		}
 	}
 	return s, nil
+}
+
+func portKind(inst ispctl.Installation) Kind {
+	if inst.Xen != "" {
+		return Vif
+	}
+	return Tap
 }
 
 // legAlias begins the alias of a leg's bridge.

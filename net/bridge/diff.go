@@ -10,7 +10,7 @@ import (
 // ports, each link up last, and what is left over at the end, ports first.
 func Diff(want, have State) []Change {
 	var changes []Change
-	for _, kind := range []Kind{Bridge, VLAN, VMAC, Tap} {
+	for _, kind := range []Kind{Bridge, VLAN, VMAC, Tap, Vif} {
 		for _, name := range sortedNames(want) {
 			if w := want[name]; w.Kind == kind {
 				changes = append(changes, mend(w, have)...)
@@ -48,7 +48,10 @@ func mend(w Link, have State) []Change {
 		changes = append(changes, Change{Act: Replace, Link: h})
 		there = false
 	}
-	if !there {
+	switch {
+	case !there && w.Kind == Vif:
+		return changes // it comes with its guest, and is adopted then
+	case !there:
 		do(Add)
 		h = fresh(w)
 	}

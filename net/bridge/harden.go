@@ -24,7 +24,7 @@ type sysctl struct {
 // (https://docs.kernel.org/networking/ip-sysctl.html).
 func hardening(kind Kind, six bool) []sysctl {
 	switch {
-	case kind == Tap, kind == VLAN:
+	case kind == Tap, kind == Vif, kind == VLAN:
 		return tapHardening
 	case kind == VMAC:
 		return vmacHardening

@@ -121,6 +121,9 @@ func kindOf(l netlink.Link) Kind {
 	if t, ok := l.(*netlink.Tuntap); ok && t.Mode == netlink.TUNTAP_MODE_TAP {
 		return Tap
 	}
+	if l.Type() == driverMade {
+		return Vif
+	}
 	return Kind(l.Type())
 }
 
