@@ -23,6 +23,7 @@ type BuildOptions struct {
 	Name     ispctl.Name // of the image; empty: the recipe's
 	Release  string      // of Debian, by its code name; empty: the recipe's
 	Packages []string    // besides the recipe's
+	Xen      bool        // for guests on Xen, and on others all the same
 
 	// Mirror is the URI of a Debian archive, `http://host/debian`; security
 	// updates come from the same with `-security` at its end. Empty: where
@@ -225,7 +226,7 @@ func (b *builder) kernel() error {
 	if err := copyFile(found[0], filepath.Join(b.stage, kernelFile)); err != nil {
 		return err
 	}
-	initrd, err := initramfs(b.packages())
+	initrd, err := initramfs(b.packages(), b.recipe.Xen)
 	if err != nil {
 		return fmt.Errorf("initial RAM disk: %w", err)
 	}

@@ -142,7 +142,7 @@ func TestInitramfs(t *testing.T) {
 	for _, m := range modules {
 		write(t, filepath.Join(packages, "lib/modules/6.1.0/kernel/drivers", m+".ko"), m)
 	}
-	data, err := initramfs(packages)
+	data, err := initramfs(packages, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestInitramfs(t *testing.T) {
 		t.Errorf("init: %v, %v", st, err)
 	}
 	remove(t, packages, "lib/modules/6.1.0/kernel/drivers/isofs.ko")
-	if _, err := initramfs(packages); err == nil || !strings.Contains(err.Error(), "isofs") {
+	if _, err := initramfs(packages, false); err == nil || !strings.Contains(err.Error(), "isofs") {
 		t.Errorf("without isofs: %v", err)
 	}
 }
@@ -192,7 +192,7 @@ func TestInitramfsOfDebian13(t *testing.T) {
 		write(t, filepath.Join(lib, m+".ko"), "module "+m)
 		testkit.Sh(t, "xz", filepath.Join(lib, m+".ko"))
 	}
-	data, err := initramfs(packages)
+	data, err := initramfs(packages, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,13 +22,28 @@ var modules = [...]string{
 	"button", "evdev", // virsh shutdown
 }
 
+// xenModules are the drivers of disks and network of guests on Xen, who load
+// them besides: the others find nothing there, and do no harm.
+var xenModules = [...]string{"xen-blkfront", "xen-netfront"}
+
+// xenDisks lets what follows in the script find the disks by their usual names.
+// It is put in where the script has loaded all modules.
+const (
+	xenDisks = `if [ -d /proc/xen ]; then
+	busybox ln -s xvda /dev/vda
+	busybox ln -s xvdb /dev/vdb
+fi
+`
+	loaded = "done </modules/order\n"
+)
+
 // applets of busybox that the initial RAM disk's init calls.
 var applets = [...]string{"insmod", "mount", "sh", "switch_root", "umount", "usleep"}
 
 // initramfs is the initial RAM disk: busybox, a script, and the modules, out of
 // a tree of unpacked packages. It is not compressed: on an emulated CPU,
 // unpacking a megabyte takes longer than copying three.
-func initramfs(packages string) ([]byte, error) {
+func initramfs(packages string, xen bool) ([]byte, error) {
 	var a cpio
 	for _, dir := range []string{"bin", "dev", "modules", "proc", "root"} {
 		a.add(dir, fs.ModeDir|0o755, nil)
@@ -45,6 +60,11 @@ func initramfs(packages string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	names := modules[:]
+	if xen {
+		names = append(names, xenModules[:]...)
+		script = bytes.Replace(script, []byte(loaded), []byte(loaded+xenDisks), 1)
+	}
 	a.add("init", 0o755, script)
 	files, err := findModules(either(filepath.Join(packages, "usr/lib/modules"), filepath.Join(packages, "lib/modules")))
 	if err != nil {
@@ -55,7 +75,7 @@ func initramfs(packages string) ([]byte, error) {
 		return nil, err
 	}
 	var order bytes.Buffer
-	for _, name := range modules {
+	for _, name := range names {
 		if builtin[name] {
 			continue
 		}

@@ -39,6 +39,9 @@ type Recipe struct {
 	// As is what the image is called, if not as the recipe.
 	As ispctl.Name `json:",omitempty"`
 
+	// Xen gives the initial RAM disk the drivers of guests on Xen.
+	Xen bool `json:",omitempty"`
+
 	Size    ispctl.Size // of the file system; it grows to the disk at boot
 	Cmdline string      // of the kernel
 }
@@ -121,6 +124,7 @@ func (r Recipe) with(o BuildOptions) (Recipe, error) {
 	if o.Name != r.Name {
 		r.As = o.Name
 	}
+	r.Xen = r.Xen || o.Xen
 	if o.Release != "" {
 		if !suitePattern.MatchString(o.Release) {
 			return r, ispctl.Invalid("release", o.Release, "is no code name of a Debian release")

@@ -13,6 +13,9 @@ import (
 	"ispctl/state"
 )
 
+// onXen is Provider.DomainType where Xen runs the guests.
+const onXen = "xen"
+
 // BuildImage builds an image from packages and takes it into the store. Neither
 // this nor what follows holds the host lock while it works: the store takes care
 // of itself, and the row is one commit at the end.
@@ -21,6 +24,7 @@ func (p *Provider) BuildImage(ctx context.Context, name string, o images.BuildOp
 	if err != nil {
 		return ImageView{}, err
 	}
+	o.Xen = o.Xen || p.DomainType == onXen
 	image, err := images.Build(ctx, p.Images, recipe, o)
 	if err != nil {
 		return ImageView{}, err
