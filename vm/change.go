@@ -89,6 +89,13 @@ func (c Change) TunesCPU() bool {
 func (c Change) tuneText() string {
 	name, t := c.Domain.Name, c.Domain.Tuning
 	var parts []string
+	if c.Domain.Type == Xen {
+		text := fmt.Sprintf("virsh schedinfo %s --live cap=%d", name, t.CPUCeiling)
+		if w := t.Weight(); w > 0 {
+			text += fmt.Sprintf(" weight=%d", w)
+		}
+		return text
+	}
 	if c.TunesCPU() {
 		text := fmt.Sprintf("virsh schedinfo %s --live global_period=%d global_quota=%d", name, Period, t.Quota())
 		if t.CPUShares > 0 {

@@ -50,8 +50,12 @@ func forXen(doc *libvirtxml.Domain, kind ispctl.XenKind) {
 		// netback makes the interface when the guest starts, and gives it this
 		// name: there is no tap before.
 		nic.Target = &libvirtxml.DomainInterfaceTarget{Dev: nic.Target.Dev}
+		nic.Script = &libvirtxml.DomainInterfaceScript{Path: XenScript}
 		nic.Model = &libvirtxml.DomainInterfaceModel{Type: "netfront"}
 	}
+	// Started again by the toolstack it would be one whose vifs nobody has made
+	// ports of anything: the next pass starts it, as it starts any other.
+	doc.OnReboot, doc.OnCrash = "destroy", "destroy"
 	port := uint(0)
 	for i := range doc.Devices.Serials {
 		doc.Devices.Serials[i].Log = nil
@@ -71,15 +75,33 @@ func forXen(doc *libvirtxml.Domain, kind ispctl.XenKind) {
 // checkXen refuses what Xen would leave out without a word, or not boot.
 func checkXen(d Domain, image ispctl.Image) error {
 	switch {
-	case d.Tuning != (Tuning{}):
+	case d.Tuning.disk() != (Tuning{}):
 		return &ispctl.Error{
-			Kind: ispctl.Conflict, Object: "vm " + string(d.VM), Cause: "has limits of CPU time or of the disk, which libvirt keeps no guest to on Xen",
+			Kind: ispctl.Conflict, Object: "vm " + string(d.VM), Cause: "has limits of its disk, which nobody keeps a guest to on Xen",
 			Next: "lift them: ispctl plan set, ispctl qos set",
 		}
+	case d.Memory < MinXenMemory:
+		return ispctl.Conflicting("vm", string(d.VM), "has %s of memory by its plan, and no guest's kernel gets along with less than %s on Xen", d.Memory, MinXenMemory)
 	case image.DiskBoot && d.Kind != ispctl.XenHVM:
 		return ispctl.Conflicting("vm", string(d.VM), "boots by its disk, which takes a guest of kind %s on Xen, not %s", ispctl.XenHVM, d.Kind)
 	}
 	return nil
+}
+
+// MinXenMemory is what the kernel of a guest needs to come up on Xen.
+const MinXenMemory = 128 * ispctl.MiB
+
+// XenScript is what the toolstack runs when a vif comes: see
+// [InstallXenScript].
+const XenScript = "/etc/xen/scripts/vif-ispctl"
+
+// Weight is the share of CPU time as Xen's scheduler counts it, with 256 where
+// ours have 100; 0: its own.
+func (t Tuning) Weight() uint {
+	if t.CPUShares == 0 {
+		return 0
+	}
+	return uint(min(max(t.CPUShares*256/100, 1), 65535))
 }
 
 // xenCmdline names disks and console as a guest on Xen sees them.

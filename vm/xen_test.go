@@ -22,7 +22,8 @@ var xenKinds = []ispctl.XenKind{ispctl.XenPV, ispctl.XenPVH, ispctl.XenHVM}
 // on its disk.
 func onXen(t testing.TB, kind ispctl.XenKind) vm.Domain {
 	t.Helper()
-	m := models()[2]
+	m := roomy()
+	m.Plans[0].Limits.CPUShares, m.Plans[0].Limits.CPUCeiling = 512, 50
 	m.Images[0].DiskBoot = kind == ispctl.XenHVM
 	m.Images[0].Cmdline = "root=/dev/vda rw console=ttyS0,115200"
 	s, err := vm.Desired(vm.Host{Type: vm.Xen, Kind: kind})(m)
@@ -30,6 +31,15 @@ func onXen(t testing.TB, kind ispctl.XenKind) vm.Domain {
 		t.Fatal(err)
 	}
 	return s[first]
+}
+
+// roomy is a model whose guests have the memory that it takes on Xen.
+func roomy() *ispctl.Model {
+	m := models()[2]
+	for i := range m.Plans {
+		m.Plans[i].Memory = 256 * ispctl.MiB
+	}
+	return m
 }
 
 func TestXenAsText(t *testing.T) {
@@ -110,12 +120,29 @@ func lint(document string) ([]byte, error) {
 }
 
 func TestXenRefuses(t *testing.T) {
-	limited, byDisk := models()[2], models()[2]
-	limited.Plans[0].Limits.CPUCeiling = 50
+	limited, byDisk, small := roomy(), roomy(), roomy()
+	limited.Plans[0].Limits.ReadIOPS = 50
+	small.Plans[0].Memory = 64 * ispctl.MiB
 	byDisk.Images[0].DiskBoot = true
-	for want, m := range map[string]*ispctl.Model{"has limits of CPU time": limited, "takes a guest of kind hvm on Xen, not pv": byDisk} {
+	for want, m := range map[string]*ispctl.Model{"has limits of its disk": limited, "less than 128MiB on Xen": small, "takes a guest of kind hvm on Xen, not pv": byDisk} {
 		if _, err := vm.Desired(vm.Host{Type: vm.Xen, Kind: ispctl.XenPV})(m); ispctl.KindOf(err) != ispctl.Conflict || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, have %v", want, err)
 		}
+	}
+}
+
+// TestXenTunes: a share and a ceiling of CPU time become Xen's weight and cap,
+// which nothing but the guest that runs remembers.
+func TestXenTunes(t *testing.T) {
+	was := onXen(t, ispctl.XenPV)
+	was.Running = true
+	now := was
+	now.Tuning.CPUShares, now.Tuning.CPUCeiling = 200, 150
+	changes := vm.Diff(vm.State{first: now}, vm.State{first: was})
+	if len(changes) == 0 || changes[0].String() != "virsh schedinfo isp-web1 --live cap=150 weight=512" {
+		t.Errorf("%v", changes)
+	}
+	if got := (vm.Tuning{CPUShares: 1}).Weight(); got != 2 {
+		t.Errorf("the least weight is %d", got)
 	}
 }

@@ -155,6 +155,11 @@ func (h *Hypervisor) start(ctx context.Context, dom *libvirt.Domain, d vm.Domain
 	if err := h.Ready(ctx, d); err != nil {
 		return errors.Join(err, text(destroy(dom)))
 	}
+	if d.Type == vm.Xen && d.Tuning != (vm.Tuning{}) {
+		if err := schedule(dom, d.Tuning); err != nil {
+			return errors.Join(text(err), text(destroy(dom)))
+		}
+	}
 	if d.Paused {
 		return nil
 	}
@@ -202,7 +207,7 @@ func (h *Hypervisor) stop(ctx context.Context, dom *libvirt.Domain) error {
 		}
 		if !asked {
 			// A guest that cannot be asked is ended when its time is up.
-			_ = dom.ShutdownFlags(libvirt.DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+			_ = dom.ShutdownFlags(h.shutdownFlags())
 			asked = true
 			continue
 		}
@@ -252,7 +257,7 @@ func (h *Hypervisor) forget(dom *libvirt.Domain, name string) error {
 			return fmt.Errorf("remove QEMU's log: %w", err)
 		}
 	}
-	return unlessGone(dom.UndefineFlags(libvirt.DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA))
+	return unlessGone(dom.UndefineFlags(h.undefineFlags()))
 }
 
 // unlessGone forgives that there is no such domain any more.

@@ -1,6 +1,7 @@
 package libvirtd
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"fmt"
@@ -35,17 +36,21 @@ func (h *Hypervisor) Console(ctx context.Context, uuid string) (path string, err
 			return fmt.Errorf("read domain %s: %w", uuid, text(err))
 		}
 		var live struct {
-			Path struct {
-				Path string `xml:"path,attr"`
-			} `xml:"devices>serial>source"`
+			Serial source `xml:"devices>serial>source"`
+			Xen    source `xml:"devices>console>source"`
 		}
 		if err := xml.Unmarshal([]byte(data), &live); err != nil {
 			return fmt.Errorf("read domain %s: %w", uuid, err)
 		}
-		path = live.Path.Path
+		path = cmp.Or(live.Serial.Path, live.Xen.Path)
 		return nil
 	})
 	return path, err
+}
+
+// source is where libvirt says that a serial port, or Xen's console, is.
+type source struct {
+	Path string `xml:"path,attr"`
 }
 
 // running calls do with the domain if it has a process.

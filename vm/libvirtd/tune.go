@@ -17,6 +17,9 @@ func tune(dom *libvirt.Domain, c vm.Change) error {
 		return unlessGone(err)
 	}
 	t := c.Domain.Tuning
+	if c.Domain.Type == vm.Xen {
+		return schedule(dom, t)
+	}
 	if c.TunesDisk() {
 		err := dom.SetBlockIoTune(vm.DiskDev, &libvirt.DomainBlockIoTuneParameters{
 			ReadIopsSecSet: true, ReadIopsSec: uint64(t.ReadIOPS), WriteIopsSecSet: true, WriteIopsSec: uint64(t.WriteIOPS),
