@@ -201,6 +201,11 @@ func (a *app) runInit(c *cobra.Command, inst ispctl.Installation, d operations.D
 	if err := config.Save(a.paths(), inst); err != nil {
 		return err
 	}
+	if inst.Xen != "" {
+		if err := vm.InstallXenScript(vm.XenScript); err != nil {
+			return err
+		}
+	}
 	p, err := a.provider(c.Context())
 	if err != nil {
 		return err

@@ -44,7 +44,13 @@ func Layers(
 		return nil, nil, err
 	}
 	shaping := &shaping{kernel: shapers}
-	if vm.HostOf(inst).Type != vm.Test {
+	bridges, queues := bridge.Desired, shaping.desired
+	switch vm.HostOf(inst).Type {
+	case vm.Test:
+	case vm.Xen:
+		ports := &vifs{links: links, queues: shapers}
+		bridges, queues, hypervisor.Ready = ports.bridges, ports.shaped(shaping.desired), ports.ready
+	default:
 		hypervisor.Ready = shaping.again
 	}
 	closeAll = func() error {
@@ -63,7 +69,7 @@ func Layers(
 		converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix, Grow: hypervisor.Grow}),
 		// Before there is any link with another MAC.
 		converge.NewLayer(wire.Layer, wire.Desired(uplinks.Look), nft.Diff, gate),
-		converge.NewLayer("bridge", bridge.Desired, bridge.Diff, links),
+		converge.NewLayer("bridge", bridges, bridge.Diff, links),
 		// Before the wall opens: what is let through is counted from its first
 		// packet on.
 		converge.NewLayer(count.Layer, count.Desired, nft.Diff, counters),
@@ -71,7 +77,7 @@ func Layers(
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),
 		converge.NewLayer(qos.ClassLayer+".classes", qos.DesiredClasses, nft.Diff, marks),
-		converge.NewLayer(qos.Layer, shaping.desired, qos.Diff, shapers),
+		converge.NewLayer(qos.Layer, queues, qos.Diff, shapers),
 		converge.NewLayer(dhcp.Layer, dhcp.Desired, dhcp.Diff, servers),
 		converge.NewLayer("domains", vm.Desired(vm.HostOf(inst)), vm.Diff, hypervisor),
 	}, closeAll, nil
