@@ -22,6 +22,9 @@ func (p Paths) Templates() string { return p.at("etc/ispctl/templates") }
 // Database holds intent, status and journal.
 func (p Paths) Database() string { return p.at("var/lib/ispctl/ispctl.db") }
 
+// JournalHead is the newest row of the journal, beside the database.
+func (p Paths) JournalHead() string { return p.at("var/lib/ispctl/journal.head") }
+
 // Usage holds what was metered.
 func (p Paths) Usage() string { return p.at("var/lib/ispctl/usage.db") }
 

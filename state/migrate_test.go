@@ -107,7 +107,7 @@ func TestMigrateKeepsWhatWas(t *testing.T) {
 	}
 	const columns = `SELECT count(*) FROM pragma_table_info('plan')`
 	db := connectTo(path)
-	if err := migrate(t.Context(), db, path, schemas(t, 1)); err != nil {
+	if _, err := migrate(t.Context(), db, path, schemas(t, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.ExecContext(t.Context(), `INSERT INTO plan VALUES ('small', 1, 2, 3, 0)`); err != nil {
@@ -121,7 +121,7 @@ func TestMigrateKeepsWhatWas(t *testing.T) {
 	if err := os.WriteFile(path+".schema1.tmp", []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := migrate(t.Context(), db, path, schemas(t, 2)); err != nil {
+	if _, err := migrate(t.Context(), db, path, schemas(t, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(db, `SELECT rate FROM plan WHERE name = 'small'`); n != 7 {
@@ -138,14 +138,14 @@ func TestMigrateKeepsWhatWas(t *testing.T) {
 		t.Errorf("half a backup is left: %v", err)
 	}
 
-	err := migrate(t.Context(), db, path, schemas(t, 3))
+	_, err := migrate(t.Context(), db, path, schemas(t, 3))
 	if err == nil || !strings.Contains(err.Error(), "bring schema from 2 to 3") {
 		t.Errorf("a broken migration: %v", err)
 	}
 	if n := count(db, columns); n != 6 {
 		t.Errorf("half a migration stayed: %d columns", n)
 	}
-	if err := migrate(t.Context(), db, path, schemas(t, 2)); err != nil {
+	if _, err := migrate(t.Context(), db, path, schemas(t, 2)); err != nil {
 		t.Errorf("what works no more after it: %v", err)
 	}
 	if n := count(connectTo(path+".schema2"), columns); n != 6 {

@@ -16,7 +16,7 @@ func (t *Tx) Rewind(m *ispctl.Model) error {
 		return err
 	}
 	for _, step := range []func(have, m *ispctl.Model) error{
-		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindVMs, t.rewindWires, t.rewindForwards, t.rewindUsage,
+		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindTenants, t.rewindVMs, t.dropTenants, t.rewindWires, t.rewindForwards, t.rewindUsage,
 	} {
 		if err := step(have, m); err != nil {
 			return err
@@ -76,6 +76,39 @@ func (t *Tx) rewindPlans(have, m *ispctl.Model) error {
 	}
 	for _, p := range m.Plans {
 		errs = append(errs, t.PutPlan(p))
+	}
+	return errors.Join(errs...)
+}
+
+// rewindTenants frees all keys first: one may have moved.
+func (t *Tx) rewindTenants(_, m *ispctl.Model) error {
+	errs := []error{t.exec(`DELETE FROM tenant_key`)}
+	for _, one := range m.Tenants {
+		errs = append(errs, t.PutTenant(one))
+	}
+	return errors.Join(errs...)
+}
+
+// dropTenants deletes those that are not in m, unless they have got a VM since;
+// these have their keys again.
+func (t *Tx) dropTenants(have, m *ispctl.Model) error {
+	now, err := t.Model()
+	if err != nil {
+		return err
+	}
+	errs := []error{}
+	for _, one := range have.Tenants {
+		switch _, err := m.Tenant(string(one.Name)); {
+		case err == nil:
+		case len(now.VMsOf(one.Name)) > 0:
+			one.Keys = slices.DeleteFunc(slices.Clone(one.Keys), func(key string) bool {
+				_, taken := m.TenantOfKey(ispctl.KeyFingerprint(key))
+				return taken
+			})
+			errs = append(errs, t.PutTenant(one))
+		default:
+			errs = append(errs, t.DeleteTenant(one.Name))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -107,21 +107,15 @@ func (s *Store) Phases(ctx context.Context, vm int64) ([]Phase, error) {
 
 // Journal lists the newest entries, newest last.
 func (s *Store) Journal(ctx context.Context, limit int) ([]JournalEntry, error) {
-	rows, err := s.read.QueryContext(ctx,
-		`SELECT at, actor, operation, object, detail FROM (SELECT * FROM journal ORDER BY id DESC LIMIT ?) ORDER BY id`, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
+	if limit <= 0 {
+		return nil, nil
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err has it
+	rows, err := s.Rows(ctx, limit)
 	var all []JournalEntry
-	for rows.Next() {
-		var one JournalEntry
-		if err := rows.Scan(text{&one.At}, &one.Actor, &one.Operation, &one.Object, &one.Detail); err != nil {
-			return nil, fmt.Errorf("read journal: %w", err)
-		}
-		all = append(all, one)
+	for _, r := range rows {
+		all = append(all, r.JournalEntry)
 	}
-	return all, rows.Err()
+	return all, err
 }
 
 // JournalEntry is an Entry with its time.

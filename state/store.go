@@ -35,6 +35,8 @@ type Store struct {
 	read  *sql.DB
 	inst  ispctl.Installation
 	paths ispctl.Paths
+
+	Asker Asker // who stands behind the changes made through it, for the journal
 }
 
 // Open opens the database of an installation, makes it when there is none, and
@@ -54,14 +56,21 @@ func Open(ctx context.Context, inst ispctl.Installation, paths ispctl.Paths) (*S
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	if err := migrate(ctx, write, path, files); err != nil {
+	chained, err := migrate(ctx, write, path, files, chain())
+	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	read, err := connect(path, "mode=ro&_query_only=1")
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	return &Store{write: write, read: read, inst: inst, paths: paths}, nil
+	s := &Store{write: write, read: read, inst: inst, paths: paths, Asker: Asker{UID: -1}}
+	if chained {
+		if err := s.firstHead(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
 }
 
 // makeDir makes the directory of the database one that others can pass, and not
@@ -96,39 +105,39 @@ func connect(path, options string) (*sql.DB, error) {
 }
 
 // migrate brings the schema to the newest of files, one process at a time: two
-// would both find it old. The lock is the directory's, so that it leaves no file.
-func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
+// would both find it old. It reports whether there was anything to do. The lock is the directory's, so that it leaves no file.
+func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS, more ...*goose.Migration) (done bool, err error) {
 	lock := flock.New(filepath.Dir(path), flock.SetFlag(os.O_RDONLY))
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return fmt.Errorf("database %s: lock its directory: %w", path, err)
+		return false, fmt.Errorf("database %s: lock its directory: %w", path, err)
 	}
 	defer lock.Unlock() //nolint:errcheck // it goes with the process
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithGoMigrations(more...))
 	if err != nil {
-		return fmt.Errorf("database %s: %w", path, err)
+		return false, fmt.Errorf("database %s: %w", path, err)
 	}
 	have, newest, err := p.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("database %s: %w", path, err)
+		return false, fmt.Errorf("database %s: %w", path, err)
 	}
 	switch {
 	case have == newest:
-		return nil
+		return false, nil
 	case have > newest:
-		return &ispctl.Error{
+		return false, &ispctl.Error{
 			Kind: ispctl.Failed, Object: "database " + path,
 			Cause: fmt.Sprintf("has schema %d, and this ispctl knows up to %d", have, newest),
 			Next:  "use the newer ispctl that wrote it",
 		}
 	case have > 0:
 		if err := backUp(ctx, db, fmt.Sprintf("%s.schema%d", path, have)); err != nil {
-			return fmt.Errorf("database %s: back up before schema %d: %w", path, newest, err)
+			return false, fmt.Errorf("database %s: back up before schema %d: %w", path, newest, err)
 		}
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("database %s: bring schema from %d to %d: %w", path, have, newest, err)
+		return false, fmt.Errorf("database %s: bring schema from %d to %d: %w", path, have, newest, err)
 	}
-	return nil
+	return true, nil
 }
 
 // backUp copies the database to a file, whole or not at all. One that is there

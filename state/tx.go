@@ -35,13 +35,16 @@ type Entry struct {
 // that has begun is not given up when ctx ends: what it did would be unknown.
 func (s *Store) Update(ctx context.Context, e Entry, fn func(*Tx) error) (*ispctl.Model, error) {
 	return s.change(ctx, fn, func(t *Tx) error {
-		if err := t.exec(`INSERT INTO journal (at, actor, operation, object, detail) VALUES (?, ?, ?, ?, ?)`,
-			stamp(t.Now), e.Actor, e.Operation, e.Object, e.Detail); err != nil {
-			return err
+		row, err := t.journal(e)
+		if err != nil {
+			return fmt.Errorf("journal: %w", err)
 		}
 		if err := t.tx.Commit(); err != nil {
 			return fmt.Errorf("commit: %w", busy(err))
 		}
+		// What is committed is promised. That the file lags behind is no reason to
+		// say otherwise: the next row brings it on, and verify says so until then.
+		_ = s.keepHead(row)
 		return nil
 	})
 }

@@ -53,7 +53,7 @@ func OpenUsage(ctx context.Context, paths ispctl.Paths) (*Usage, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	if err := migrate(ctx, write, path, files); err != nil {
+	if _, err := migrate(ctx, write, path, files); err != nil {
 		return nil, errors.Join(damaged(path, err), write.Close())
 	}
 	read, err := connect(path, "mode=ro&_query_only=1")

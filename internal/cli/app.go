@@ -72,6 +72,7 @@ func (a *app) root() *cobra.Command {
 		group("quota", "How much may pass in a month, and what is done then", a.quotaSet(), a.quotaList(), a.quotaShow(), a.quotaLift(), a.quotaRemove()),
 		group("tariff", "What the traffic of a plan costs", a.tariffSet(), a.tariffList(), a.tariffRemove()),
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
+		group("audit", "Who changed what: the journal, chained by hashes", a.auditList(), a.auditVerify(), a.auditExport()),
 		a.tenantCmd(),
 		group("vm", "Virtual machines", append(append(a.vmActs(), a.vmInside()...), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
 		group("nic", "What a VM's interfaces are let do", a.nicAllow(), a.nicDeny(), a.nicTags()),
@@ -165,6 +166,7 @@ func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.P
 		return nil, err
 	}
 	a.later(store.Close)
+	store.Asker = a.asker()
 	return &operations.Provider{
 		Store: store, Templates: set, Images: &images.Store{Dir: a.paths().Images()}, Paths: a.paths(),
 		OpenUsage: a.openUsage(),

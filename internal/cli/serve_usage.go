@@ -19,7 +19,7 @@ func (a *app) meterTask(inst ispctl.Installation, say *log.Logger) func(context.
 		if err != nil {
 			return err
 		}
-		p.Actor, p.Progress = "serve", nil
+		p.Actor, p.Progress, p.Store.Asker.Source = "serve", nil, sourceServe
 		if err := own.metering(p, inst); err != nil {
 			return err
 		}

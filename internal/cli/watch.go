@@ -78,7 +78,7 @@ func (a *app) networkProvider(ctx context.Context, inst ispctl.Installation) (*o
 		return nil, nil, err
 	}
 	own.later(closeLayers)
-	p.Actor, p.Progress = "serve", nil
+	p.Actor, p.Progress, p.Store.Asker.Source = "serve", nil, sourceServe
 	p.Layers = slices.DeleteFunc(layers, func(l converge.Layer) bool { return slices.Contains(notNetwork, l.Name()) })
 	return p, own.close, nil
 }
