@@ -73,6 +73,18 @@ func (i Installation) VMACLink(a netip.Addr) string {
 	return fmt.Sprintf("%s-0x%x", i.Prefix, a.AsSlice())
 }
 
+// VPNLink is the name of the VPN's device. A zone's name starts with a letter
+// and a tap's has two numbers, so no other link ever bears it.
+func (i Installation) VPNLink() string { return i.Prefix + "-0vpn" }
+
+// VPNGroup is the link group of the VPN's device, which marks it as LinkGroup
+// does bridges and taps.
+func (i Installation) VPNGroup() uint32 {
+	h := fnv.New32a()
+	h.Write([]byte("ispctl-vpn:" + i.Prefix))
+	return h.Sum32()&0x3fff_ffff | 0x4000_0000
+}
+
 // LinkPattern matches the name of every link of ours, and is what the firewall
 // knows them by: a link that bears it and stands in no map passes nothing.
 func (i Installation) LinkPattern() string { return i.Prefix + "-*" }

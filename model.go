@@ -16,6 +16,7 @@ type Model struct {
 	Paths        Paths
 	Uplink       Uplink
 	Admin        AdminNet
+	VPN          VPN
 	HostServices []Service      // what the host itself answers on the uplink
 	Delivers     []netip.Prefix // what the provider delivers to the uplink; none: not said
 	HostSources  []netip.Prefix // who may ask; empty: everybody
@@ -135,6 +136,7 @@ func (m *Model) Sort() {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Built.Compare(b.Built), cmp.Compare(a.Digest, b.Digest))
 	})
 	slices.SortFunc(m.VMs, func(a, b VM) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	slices.SortFunc(m.VPN.Peers, func(a, b Peer) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Policies, ComparePolicies)
 	slices.SortFunc(m.Flows, func(a, b Flow) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Slot, b.Slot)) })
 	slices.SortFunc(m.Quotas, func(a, b Quota) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Plan, b.Plan)) })

@@ -83,5 +83,15 @@ func (p Paths) ImageInitrd(digest string) string { return filepath.Join(p.Image(
 // Embed is the root of libvirt's QEMU driver when it runs inside ispctl.
 func (p Paths) Embed() string { return p.at("var/lib/ispctl/libvirt") }
 
+// VPNKeys is the directory of the VPN's private and preshared keys.
+func (p Paths) VPNKeys() string { return p.at("var/lib/ispctl/vpn") }
+
+// VPNLog is what that process says.
+func (p Paths) VPNLog() string { return p.at("run/ispctl/vpn.log") }
+
+// VPNSocket is where the process of a VPN device without the kernel's help is
+// told what to do.
+func (p Paths) VPNSocket() string { return p.at("run/ispctl/vpn.sock") }
+
 // Run is the directory of what does not outlive a boot.
 func (p Paths) Run() string { return p.at("run/ispctl") }

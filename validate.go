@@ -16,7 +16,7 @@ func (m *Model) Validate() error {
 	for _, check := range []func() error{
 		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateHostSources, m.validateAddresses, m.validateZones,
 		m.validatePlans, m.validateVMs, m.validateTenants, m.validateTrunks, m.validateForwards, m.validatePolicies,
-		m.validateFlows, m.validatePromises, m.validateUsage,
+		m.validateFlows, m.validatePromises, m.validateUsage, m.validateVPN,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -318,6 +318,9 @@ func (m *Model) validateForwards() error {
 		}
 		if vm.Wanted == Absent {
 			return Conflicting("forward", name, "vm %q is being destroyed", vm.Name)
+		}
+		if vpn := (Forward{Listen: Listen{m.Uplink.Address.Addr(), m.VPN.Port, UDP}}); m.VPN.Configured() && f.Overlaps(vpn) {
+			return Conflicting("forward", name, "would take port %d/udp away from the VPN", m.VPN.Port)
 		}
 		for _, service := range m.HostServices {
 			if f.Overlaps(Forward{Listen: Listen{m.Uplink.Address.Addr(), service.Port, service.Proto}}) {

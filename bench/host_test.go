@@ -24,6 +24,7 @@ import (
 	"ispctl/state"
 	"ispctl/templates"
 	"ispctl/vm/libvirtd"
+	"ispctl/vpn/keys"
 )
 
 // insideEnv tells the process that it is in a network namespace of its own.
@@ -81,7 +82,7 @@ func newHost(tb testing.TB) *host {
 	store, err := state.Open(tb.Context(), inst, paths)
 	check(tb, err)
 	hypervisor := libvirtd.Open(inst.Hypervisor, paths, inst)
-	layers, closeLayers, err := cli.Layers(inst, paths, set, hypervisor)
+	layers, closeLayers, err := cli.Layers(inst, paths, set, hypervisor, cli.Tunnel{Keys: &keys.Store{Dir: paths.VPNKeys()}})
 	check(tb, err)
 	h := &host{Provider: &operations.Provider{
 		Store: store, Layers: layers, Hypervisor: hypervisor, Images: &images.Store{Dir: paths.Images()}, Templates: set, Paths: paths,

@@ -13,6 +13,7 @@ import (
 	"ispctl/images"
 	"ispctl/state"
 	"ispctl/templates"
+	"ispctl/vpn/keys"
 )
 
 // Hypervisor tells what has become of a domain.
@@ -44,6 +45,9 @@ type Provider struct {
 	Counters  Counters                                    // nil: nothing is metered
 	OpenUsage func(context.Context) (*state.Usage, error) // once for all who ask
 	Notify    func(context.Context, QuotaNotice) error    // tells of a quota; nil: nobody
+
+	VPNKeys   *keys.Store
+	VPNDevice VPNDevice // nil: nobody can tell
 
 	Clock  Clock
 	Guards Guards // nil: no change can await its confirmation

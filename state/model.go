@@ -140,7 +140,7 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Policies = append(m.Policies, one)
 			return err
 		}},
-	}, append(usageTables(m), tenantTables(m)...)...) {
+	}, slices.Concat(usageTables(m), tenantTables(m), vpnTables(m, time.Now()))...) {
 		if err := each(ctx, tx, table.query, table.scan); err != nil {
 			return nil, fmt.Errorf("read model: %w", err)
 		}

@@ -17,6 +17,7 @@ func (t *Tx) Rewind(m *ispctl.Model) error {
 	}
 	for _, step := range []func(have, m *ispctl.Model) error{
 		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindTenants, t.rewindVMs, t.dropTenants, t.rewindWires, t.rewindForwards, t.rewindUsage,
+		t.rewindVPN,
 	} {
 		if err := step(have, m); err != nil {
 			return err

@@ -22,6 +22,7 @@ import (
 	"ispctl/templates"
 	"ispctl/vm"
 	"ispctl/vm/libvirtd"
+	"ispctl/vpn/keys"
 )
 
 // app is what the commands of one command line share: the global flags, and
@@ -76,6 +77,7 @@ func (a *app) root() *cobra.Command {
 		a.tenantCmd(),
 		group("vm", "Virtual machines", append(append(a.vmActs(), a.vmInside()...), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole())...),
 		group("nic", "What a VM's interfaces are let do", a.nicAllow(), a.nicDeny(), a.nicTags()),
+		a.vpnCmd(), a.vpnProcess(),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
 		a.versionCmd(), a.completionCmd(),
 	)
@@ -149,6 +151,7 @@ func (a *app) inside(ctx context.Context) (*operations.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.VPNDevice = a.vpnDevice(inst)
 	p.Probe = func(ctx context.Context, m *ispctl.Model, q operations.Question) (operations.ProbeView, error) {
 		o, err := probe.Try(ctx, m, probe.Question(q))
 		return operations.ProbeView(o), err
@@ -169,6 +172,7 @@ func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.P
 	store.Asker = a.asker()
 	return &operations.Provider{
 		Store: store, Templates: set, Images: &images.Store{Dir: a.paths().Images()}, Paths: a.paths(),
+		VPNKeys:   &keys.Store{Dir: a.paths().VPNKeys()},
 		OpenUsage: a.openUsage(),
 		Serving:   func() (int, bool, error) { return resident.Holder(a.paths().Serve()) },
 		Clock:     operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
@@ -211,7 +215,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	}
 	p.Drops = dropsOf(inst)
 	p.Hypervisor, p.Agent, p.DomainType = hypervisor, hypervisor, vm.HostOf(inst).Type
-	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor)
+	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor, a.tunnel(p.VPNKeys))
 	if err != nil {
 		return nil, err
 	}

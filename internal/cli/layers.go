@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -21,13 +22,22 @@ import (
 	"ispctl/templates"
 	"ispctl/vm"
 	"ispctl/vm/libvirtd"
+	"ispctl/vpn"
+	"ispctl/vpn/keys"
 )
+
+// Tunnel is what the layer of the VPN is handed: the keys, and how a process is
+// started that stands in for a kernel without WireGuard.
+type Tunnel struct {
+	Keys  *keys.Store
+	Start func(context.Context) error
+}
 
 // Layers opens all layers of an installation on this host, in the order they
 // are made: the wall stands before the guest's first packet. They live in the
 // caller's network namespace until they are closed.
 func Layers(
-	inst ispctl.Installation, paths ispctl.Paths, set templates.Set, hypervisor *libvirtd.Hypervisor,
+	inst ispctl.Installation, paths ispctl.Paths, set templates.Set, hypervisor *libvirtd.Hypervisor, tunnel Tunnel,
 ) (layers []converge.Layer, closeAll func() error, err error) {
 	links, errLinks := bridge.Open(inst.LinkGroup())
 	wall, errWall := nft.Open(inst.Table(firewall.Layer))
@@ -38,9 +48,10 @@ func Layers(
 	counters, errCount := nft.Open(inst.Table(count.Layer))
 	routes, errRoutes := route.Open(strings.TrimSuffix(inst.LinkPattern(), "*"))
 	servers, errServers := dhcp.Open(inst, paths)
+	device, errDevice := vpn.Open(inst, paths, tunnel.Start)
 	marks, errMarks := nft.Open(inst.Table(qos.ClassLayer))
 	shapers, errShapers := qos.Open(inst.LinkGroup(), inst.ShaperGroup())
-	if err := errors.Join(errLinks, errWall, errNAT, errGate, errLook, errTrack, errCount, errRoutes, errServers, errShapers, errMarks); err != nil {
+	if err := errors.Join(errLinks, errWall, errNAT, errGate, errLook, errTrack, errCount, errRoutes, errServers, errShapers, errMarks, errDevice); err != nil {
 		return nil, nil, err
 	}
 	shaping := &shaping{kernel: shapers}
@@ -60,7 +71,7 @@ func Layers(
 		routes.Close()
 		servers.Close()
 		shapers.Close()
-		return errors.Join(wall.Close(), translation.Close(), gate.Close(), counters.Close(), marks.Close())
+		return errors.Join(wall.Close(), translation.Close(), gate.Close(), counters.Close(), marks.Close(), device.Close())
 	}
 	return []converge.Layer{
 		// What it removes goes last, when the walls are as they are to be and
@@ -74,6 +85,8 @@ func Layers(
 		// packet on.
 		converge.NewLayer(count.Layer, count.Desired, nft.Diff, counters),
 		converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, wall),
+		// When the walls say what its peers may reach.
+		converge.NewLayer(vpn.Layer, vpn.Desired(tunnel.Keys), vpn.Diff, device),
 		converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, translation),
 		converge.NewLayer("route", route.Desired, route.Diff, routes),
 		converge.NewLayer(qos.ClassLayer+".classes", qos.DesiredClasses, nft.Diff, marks),

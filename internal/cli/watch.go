@@ -16,6 +16,7 @@ import (
 	"ispctl/net/route"
 	"ispctl/operations"
 	"ispctl/vm/libvirtd"
+	"ispctl/vpn/keys"
 )
 
 // How often the watch looks.
@@ -72,7 +73,7 @@ func (a *app) networkProvider(ctx context.Context, inst ispctl.Installation) (*o
 		own.close()
 		return nil, nil, err
 	}
-	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, libvirtd.Open(inst.Hypervisor, a.paths(), inst))
+	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, libvirtd.Open(inst.Hypervisor, a.paths(), inst), a.tunnel(&keys.Store{Dir: a.paths().VPNKeys()}))
 	if err != nil {
 		own.close()
 		return nil, nil, err

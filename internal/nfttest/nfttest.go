@@ -235,6 +235,7 @@ var byType = strings.NewReplacer(
 	"typeof iifname . ether saddr . @th,64,128", "type ifname . ether_addr . ipv6_addr",
 	"typeof iifname . @th,64,128", "type ifname . ipv6_addr",
 	"typeof iifname . ether saddr . @ll,112,16", "type ifname . ether_addr . inet_service",
+	"typeof ip saddr . meta time", "type ipv4_addr . time",
 )
 
 // marks are the values of maps to packet marks. Without the byte order of a

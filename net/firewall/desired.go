@@ -56,13 +56,14 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: bogons6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		{Name: insiders6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		zoneServiceSet(), zoneServiceSet6(),
-	}, slices.Concat(wholeSets(), policySets(), limitSets(), ownLimitSets(own), hostSourceSets())...), append(chains(m.Installation.LinkPattern(), own), bogonChains()...))
+	}, slices.Concat(wholeSets(), policySets(), limitSets(), ownLimitSets(own), hostSourceSets(), vpnSets())...), slices.Concat(chains(m.Installation.LinkPattern(), own), bogonChains(), vpnChains()))
 	addPolicies(t, m)
 	addWhole(t, m)
 	addOwnLimits(t, own)
 	addBogons(t, m)
 	addZoneServices(t, m)
 	addLegs(t, m)
+	addVPN(t, m)
 	for _, z := range m.Zones {
 		bridge := nft.Elem{Key: nft.Join(nft.Ifname(m.Installation.Bridge(z.Name)))}
 		t.Add(zoneLinks, bridge)
@@ -108,7 +109,7 @@ func chains(ours string, own []ownLimit) []nft.Chain {
 			Rules: slices.Concat([]nft.Rule{
 				nft.NewRule("neither end is ours: not for us to judge", nft.NotIIF(ours), nft.NotOIF(ours), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
-			}, packetRules(own), []nft.Rule{
+			}, vpnForwardRules(), packetRules(own), []nft.Rule{
 				nft.NewRule("answers to what was let through", nft.InState(nft.Established, nft.Related), nft.Accept()),
 			}, guestLimitRules(own), floodRules(), []nft.Rule{
 				nft.NewRule("operator to a guest, by its leg", nft.FromIPv4(), nft.IIFIn(operators), nft.OIFIn(legs), nft.Accept()),
@@ -127,7 +128,7 @@ func chains(ours string, own []ownLimit) []nft.Chain {
 			Rules: slices.Concat([]nft.Rule{
 				nft.NewRule("from elsewhere: not for us to judge", nft.NotIIF(ours), nft.IIFNotIn(uplinks), nft.Accept()),
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
-			}, packetRules(own), []nft.Rule{
+			}, vpnInputRules(), packetRules(own), []nft.Rule{
 				nft.NewRule("answers to what the host asked", nft.InState(nft.Established, nft.Related), nft.Accept()),
 			}, guestLimitRules(own), []nft.Rule{}, hostServiceRules(), []nft.Rule{
 				nft.NewRule("ping", nft.IIFIn(uplinks), nft.ICMP("echo-request", 8), nft.Accept()),

@@ -15,14 +15,18 @@ type Operand struct {
 	text string
 	typ  Type
 	load func(reg, size uint32) expr.Any
+
+	// swap: the kernel has it in its own byte order, and sets of ranges in the
+	// network's.
+	swap bool
 }
 
 func meta(text string, t Type, key expr.MetaKey) Operand {
-	return Operand{text, t, func(reg, _ uint32) expr.Any { return &expr.Meta{Key: key, Register: reg} }}
+	return Operand{text: text, typ: t, load: func(reg, _ uint32) expr.Any { return &expr.Meta{Key: key, Register: reg} }}
 }
 
 func header(text string, t Type, base expr.PayloadBase, offset uint32) Operand {
-	return Operand{text, t, func(reg, size uint32) expr.Any {
+	return Operand{text: text, typ: t, load: func(reg, size uint32) expr.Any {
 		return &expr.Payload{DestRegister: reg, Base: base, Offset: offset, Len: size}
 	}}
 }
@@ -42,6 +46,15 @@ var (
 	L4       = meta("meta l4proto", TypeProto, expr.MetaKeyL4PROTO)
 	MarkSeen = meta("meta mark", TypeMark, expr.MetaKeyMARK)
 )
+
+// metaTime is NFT_META_TIME_NS of linux/netfilter/nf_tables.h.
+const metaTime expr.MetaKey = 30
+
+// Now is the time by the host's clock. It is for sets only (Linux 5.4).
+var Now = Operand{
+	text: "meta time", typ: TypeTime, swap: true,
+	load: func(reg, _ uint32) expr.Any { return &expr.Meta{Key: metaTime, Register: reg} },
+}
 
 // Ethernet. The kernel takes a VLAN tag off before any rule; the type is the
 // tag's nevertheless, as nft_payload puts it back for the reader.
@@ -185,6 +198,9 @@ func load(operands []Operand) (text string, exprs []expr.Any) {
 	for _, o := range operands {
 		texts = append(texts, o.text)
 		exprs = append(exprs, o.load(reg, o.size()))
+		if o.swap {
+			exprs = append(exprs, &expr.Byteorder{SourceRegister: reg, DestRegister: reg, Op: expr.ByteorderHton, Len: o.size(), Size: o.size()})
+		}
 		reg += (o.size() + 3) / 4
 	}
 	return strings.Join(texts, " . "), exprs

@@ -230,6 +230,9 @@ func Jump(chain string) Stmt {
 	return Stmt{"jump " + chain, []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}}
 }
 
+// Return goes back to the chain that this one was jumped to from.
+func Return() Stmt { return Stmt{"return", verdict(expr.VerdictReturn)} }
+
 // All matches when each of the statements does.
 func All(stmts ...Stmt) Stmt {
 	var texts []string

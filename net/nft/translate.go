@@ -7,7 +7,7 @@ import (
 
 // OriginalDest is where a connection of IPv4 was to go at first, whatever its
 // destination was changed to. Packets of IPv6 have none and match nothing.
-var OriginalDest = Operand{"ct original ip daddr", TypeIPv4, func(reg, _ uint32) expr.Any {
+var OriginalDest = Operand{text: "ct original ip daddr", typ: TypeIPv4, load: func(reg, _ uint32) expr.Any {
 	return &expr.Ct{Register: reg, Key: expr.CtKeyDSTIP, Direction: 0, OptDirection: true}
 }}
 

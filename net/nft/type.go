@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/nftables"
 )
@@ -25,7 +26,7 @@ var (
 		datatype: nftables.TypeIFName, example: "iifname",
 		text: func(b []byte) string { return strconv.Quote(strings.TrimRight(string(b), "\x00")) },
 	}
-	TypeIPv4      = Type{datatype: nftables.TypeIPAddr, text: addrText}
+	TypeIPv4      = Type{datatype: nftables.TypeIPAddr, text: addrText, example: "ip saddr"}
 	TypeIPv6      = Type{datatype: nftables.TypeIP6Addr, text: addrText}
 	TypeEther     = Type{datatype: nftables.TypeEtherAddr, example: "ether saddr", text: func(b []byte) string { return net.HardwareAddr(b).String() }}
 	TypeEtherType = Type{datatype: nftables.TypeEtherType, text: hexText}
@@ -43,13 +44,25 @@ var (
 	TypeNDTarget = Type{datatype: nftables.TypeIP6Addr, text: hexText, example: "@th,64,128", nameless: true}
 )
 
+// TypeTime is a moment by the clock, in nanoseconds since 1970. nft(8) has it
+// in seconds, and its name for it stands for two types.
+var TypeTime = Type{
+	datatype: nftables.TypeTimeDate, example: "meta time", nameless: true,
+	text: func(b []byte) string { return strconv.FormatUint(binary.BigEndian.Uint64(b)/uint64(time.Second), 10) },
+}
+
+// Time encodes a moment, in whole seconds.
+func Time(at time.Time) Field {
+	return binary.BigEndian.AppendUint64(nil, uint64(at.Unix())*uint64(time.Second))
+}
+
 // TypeTag is two bytes of a VLAN's header, to the kernel a number like any
 // other. nft(8) has a name only for parts of them, so a set of them is declared
 // by an example.
 var TypeTag = Type{datatype: nftables.TypeInetService, text: numberText, example: "@ll,112,16", nameless: true}
 
 // types are all that a set of ours can have.
-var types = []Type{TypeIfname, TypeIPv4, TypeIPv6, TypeEther, TypeEtherType, TypeProto, TypeService, TypeICMP, TypeICMPv6, TypeMark, TypeClass, TypeFamily}
+var types = []Type{TypeIfname, TypeIPv4, TypeIPv6, TypeEther, TypeEtherType, TypeProto, TypeService, TypeICMP, TypeICMPv6, TypeMark, TypeClass, TypeFamily, TypeTime}
 
 // Types of operands that stand in no set.
 func typeHexBytes(size uint32) Type { return Type{datatype: integer(size), text: hexText} }

@@ -35,6 +35,7 @@ type rights struct {
 	sources  map[netip.Addr]netip.Addr // of VMs with one to themselves
 	oneToOne map[netip.Addr]netip.Addr
 	inside   map[ispctl.Name]netip.Addr
+	peers    map[netip.Addr]map[netip.Addr]bool // of the VPN that are let in: what a tenant's reaches; nil: all
 }
 
 // Desired says which connections may be.
@@ -52,6 +53,7 @@ func Desired(m *ispctl.Model) (State, error) {
 			r.taken[z.LegGateway()] = true
 		}
 	}
+	r.peers = peers(m)
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			r.taken[nic.Addr], r.taken[nic.Addr6] = true, true
@@ -77,6 +79,9 @@ func (r rights) stale(c Conn) string {
 		if r.nobodys(end.Addr()) {
 			return "nobody has " + end.Addr().String()
 		}
+	}
+	if why := r.vpn(c); why != "" {
+		return why
 	}
 	if c.ReplyDst.Addr() != c.Src.Addr() && r.ours(c.ReplyDst.Addr()) {
 		if z, in := r.zoneOf(c.Src.Addr()); in && r.sourceOf(z, c.Src.Addr()) != c.ReplyDst.Addr() {
