@@ -190,8 +190,8 @@ func (m *Model) validateVPN() error {
 	return nil
 }
 
-// validateVPNPlace holds the VPN's prefix to overlap nothing of ours, and its
-// port to be nobody else's.
+// validateVPNPlace holds the VPN's prefix to overlap nothing of ours. That no
+// forward takes its port is looked at with the forwards.
 func (m *Model) validateVPNPlace() error {
 	p := m.VPN.Prefix
 	for _, z := range m.Zones {
@@ -203,12 +203,6 @@ func (m *Model) validateVPNPlace() error {
 	}
 	if m.Admin.Configured() && p.Overlaps(m.Admin.Prefix) {
 		return Conflicting("vpn prefix", p.String(), "overlaps %s of the admin network", m.Admin.Prefix)
-	}
-	port := Forward{Listen: Listen{m.Uplink.Address.Addr(), m.VPN.Port, UDP}}
-	for _, f := range m.Forwards {
-		if f.Overlaps(port) {
-			return Conflicting("vpn", "", "port %d/udp is forward %s's", m.VPN.Port, f.Outside())
-		}
 	}
 	return m.clashes("vpn prefix", p.String(), p)
 }

@@ -140,14 +140,14 @@ func (w *world) chat(t testing.TB, from end, g wiredGuest) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if !answers(c, 30*time.Second) {
+	if !echoes(c, 30*time.Second) {
 		t.Fatal("a connection that was let through is not answered")
 	}
 	return c
 }
 
-// answers reports whether what is written comes back.
-func answers(c net.Conn, within time.Duration) bool {
+// echoes reports whether what is written comes back.
+func echoes(c net.Conn, within time.Duration) bool {
 	if err := c.SetDeadline(time.Now().Add(within)); err != nil {
 		return false
 	}
@@ -222,13 +222,13 @@ func TestVPN(t *testing.T) {
 	bobs, anns := w.chat(t, bob.end, web1), w.chat(t, ann.end, web1)
 	shut := func(what string, p peer, c net.Conn) {
 		t.Helper()
-		if answers(c, 2*time.Second) {
+		if echoes(c, 2*time.Second) {
 			t.Errorf("%s: an open connection goes on", what)
 		}
 		if p.reaches(t, end{"web1", web1.ns, web1.vm.AdminAddress, ""}, "icmp") || p.reaches(t, hosts, "icmp") {
 			t.Errorf("%s: it reaches somebody", what)
 		}
-		if !answers(bobs, 30*time.Second) {
+		if !echoes(bobs, 30*time.Second) {
 			t.Errorf("%s: another peer's connection has ended", what)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"time"
@@ -58,10 +59,12 @@ func (p *Provider) InitVPN(ctx context.Context, spec VPNSpec, o Options) (Result
 		case host.Public != "":
 		case spec.NewKey:
 			host, err = p.VPNKeys.NewHost()
+		case m.VPN.Configured():
+			host, err = p.VPNKeys.Host()
 		default:
 			host, err = p.VPNKeys.MakeHost()
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("vpn: the host's private key: %w", err)
 		}
 		if m.VPN.Configured() && !spec.NewKey && host.Public != m.VPN.PublicKey {

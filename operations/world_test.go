@@ -25,6 +25,8 @@ import (
 	"ispctl/state"
 	"ispctl/templates"
 	"ispctl/vm"
+	"ispctl/vpn"
+	"ispctl/vpn/keys"
 )
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -42,6 +44,7 @@ type world struct {
 	wall, nat *nft.Fake
 	routes    *route.Fake
 	domains   *vm.Fake
+	tunnel    *vpn.Fake
 	told      []operations.Progress
 }
 
@@ -97,15 +100,18 @@ func emptyWorld(t testing.TB) *world {
 		}
 	})
 	w := &world{
-		t: t, disks: &images.Fake{}, links: bridge.NewFake(), wall: nft.NewFake(), nat: nft.NewFake(), routes: route.NewFake(), domains: vm.NewFake(),
+		t: t, disks: &images.Fake{}, links: bridge.NewFake(), wall: nft.NewFake(), nat: nft.NewFake(), routes: route.NewFake(), domains: vm.NewFake(), tunnel: &vpn.Fake{},
 	}
+	secrets := &keys.Store{Dir: paths.VPNKeys()}
 	w.Provider = &operations.Provider{
-		Store: store, Templates: set, Images: &images.Store{Dir: paths.Images()}, Paths: paths, Hypervisor: hypervisor{w.domains}, DomainType: "test",
+		VPNKeys: secrets,
+		Store:   store, Templates: set, Images: &images.Store{Dir: paths.Images()}, Paths: paths, Hypervisor: hypervisor{w.domains}, DomainType: "test",
 		Actor: "tester", Progress: func(p operations.Progress) { w.told = append(w.told, p) },
 		Layers: []converge.Layer{
 			converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, w.disks),
 			converge.NewLayer("bridge", bridge.Desired, bridge.Diff, w.links),
 			converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, w.wall),
+			converge.NewLayer(vpn.Layer, vpn.Desired(secrets), vpn.Diff, w.tunnel),
 			converge.NewLayer(nat.Layer, nat.Desired, nft.Diff, w.nat),
 			converge.NewLayer("route", route.Desired, route.Diff, w.routes),
 			converge.NewLayer("domains", vm.Desired(vm.Host{Type: vm.Test}), vm.Diff, w.domains),

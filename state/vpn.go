@@ -36,7 +36,9 @@ func (t *Tx) PutPeer(p ispctl.Peer) error {
 }
 
 // DeletePeer forgets a peer.
-func (t *Tx) DeletePeer(name ispctl.Name) error { return t.exec(`DELETE FROM peer WHERE name = ?`, name) }
+func (t *Tx) DeletePeer(name ispctl.Name) error {
+	return t.exec(`DELETE FROM peer WHERE name = ?`, name)
+}
 
 // rewindVPN has the VPN and its peers be as they are in m.
 func (t *Tx) rewindVPN(_, m *ispctl.Model) error {

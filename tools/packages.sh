@@ -7,7 +7,7 @@ wanted='ca-certificates debian-archive-keyring dnsmasq-base e2fsprogs gcc
 genisoimage git gpg groff-base iproute2 iperf3 iputils-ping libarchive-tools libc6-dev
 libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libxml2-utils
 mmdebstrap netbase nftables openssh-client procps python3-yaml qemu-system-x86
-qemu-utils shellcheck sqlite3 strace xorriso xz-utils zstd'
+qemu-utils shellcheck sqlite3 strace wireguard-tools xorriso xz-utils zstd'
 # Its udhcpc plays guests. The two packages of it exclude each other.
 command -v busybox >/dev/null || wanted="$wanted busybox-static"
 

@@ -25,6 +25,7 @@ var shows = map[string][]string{
 	"tenant":   {"tenant list", "tenant show acme", "tenant key list acme"},
 	"template": {"template list", "template show micro"},
 	"vm":       {"vm list", "vm show web1", "vm show mail1"},
+	"vpn":      {"vpn status", "vpn peer list", "vpn peer show ann"},
 	"zone":     {"zone list", "zone show dmz", "zone show mail", "zone policy list", "zone check dmz mail tcp/25"},
 }
 

@@ -206,6 +206,9 @@ func (a *app) peerSet() *cobra.Command {
 		Args:    args(1, "a peer"), ValidArgsFunction: first(a.complete(peerNames)),
 		RunE: func(c *cobra.Command, given []string) (err error) {
 			var at time.Time
+			if expires == "" {
+				return ispctl.Invalid("expiry", "", "is empty; for ever is never")
+			}
 			if expires != "never" {
 				if at, err = parseExpiry(expires, time.Now()); err != nil {
 					return err

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -14,8 +16,10 @@ import (
 	"ispctl"
 	"ispctl/internal/cli"
 	"ispctl/internal/config"
+	"ispctl/internal/convergetest"
 	"ispctl/internal/testkit"
 	"ispctl/state"
+	"ispctl/vpn/keys"
 )
 
 // inst has no namespace of its own, so that a command runs in the one of its
@@ -59,6 +63,7 @@ func world(t *testing.T) (root string) {
 		check(t, err)
 		_, err = tx.InsertVM(guest("mail1", "mail", "10.20.0.2", 2))
 		check(t, err)
+		check(t, putVPN(tx, paths))
 		return tx.PutForward(ispctl.Forward{Listen: listen(t, "203.0.113.10:2222/tcp"), VM: "web1", Port: 22})
 	})
 	check(t, err)
@@ -70,6 +75,19 @@ func world(t *testing.T) (root string) {
 	check(t, os.MkdirAll(paths.Image(image), 0o755))
 	check(t, os.WriteFile(paths.ImageDisk(image), nil, 0o600))
 	return root
+}
+
+// putVPN makes a VPN with a peer; the key is nobody's.
+func putVPN(tx *state.Tx, paths ispctl.Paths) error {
+	store := &keys.Store{Dir: paths.VPNKeys()}
+	private := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+	pair, err := keys.ParsePrivate(private)
+	return errors.Join(err, os.MkdirAll(store.Dir, 0o700), os.WriteFile(store.PrivateFile(), []byte(private), 0o600),
+		tx.PutVPN(ispctl.VPN{Port: 51820, Prefix: netip.MustParsePrefix("10.9.0.0/24"), PublicKey: pair.Public}),
+		tx.PutPeer(ispctl.Peer{
+			Name: "ann", Role: ispctl.OperatorPeer, PublicKey: convergetest.PublicKey(2), Addr: netip.MustParseAddr("10.9.0.2"),
+			Expires: time.Unix(4e9, 0), Created: time.Unix(1e9, 0),
+		}))
 }
 
 func guest(name, zone, addr string, n byte) ispctl.VM {
