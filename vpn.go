@@ -175,6 +175,11 @@ func (m *Model) validateVPN() error {
 		if err := p.Validate(); err != nil {
 			return err
 		}
+		if p.Role == TenantPeer {
+			if _, err := m.Tenant(string(p.Tenant)); err != nil {
+				return err
+			}
+		}
 		if whose, taken := keys[p.PublicKey]; taken {
 			return Conflicting("peer", name, "its public key is %s already; each machine has a key of its own", whose)
 		}
@@ -213,7 +218,7 @@ func (m *Model) ReachOfTenants() map[Name][]netip.Addr {
 	all := map[Name][]netip.Addr{}
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.AdminNICs() {
-			all[m.TenantOf(vm)] = append(all[m.TenantOf(vm)], nic.Addr)
+			all[vm.Tenant] = append(all[vm.Tenant], nic.Addr)
 		}
 	}
 	return all
@@ -264,6 +269,3 @@ func weak(key []byte) bool {
 	}
 	return false
 }
-
-// TenantOf is who owns a VM; empty: the operator.
-func (m *Model) TenantOf(vm VM) Name { return "" }

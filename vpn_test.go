@@ -76,6 +76,7 @@ func TestValidateVPN(t *testing.T) {
 		{"is none that a peer can have", func(m *ispctl.Model) { m.VPN.Peers[0].Addr = netip.MustParseAddr("10.8.0.7") }},
 		{"lower-case", func(m *ispctl.Model) { m.VPN.Peers[0].Name = "A'; drop" }},
 		{`role "root" is neither`, func(m *ispctl.Model) { m.VPN.Peers[0].Role = "root" }},
+		{`tenant "nope" not found (have: acme)`, func(m *ispctl.Model) { m.VPN.Peers[0].Role, m.VPN.Peers[0].Tenant = ispctl.TenantPeer, "nope" }},
 		{"say whose", func(m *ispctl.Model) { m.VPN.Peers[0].Role, m.VPN.Peers[0].Tenant = ispctl.TenantPeer, "" }},
 		{"is an operator's", func(m *ispctl.Model) { m.VPN.Peers[1].Tenant = "acme" }},
 		{"is not 32 bytes in base64", func(m *ispctl.Model) { m.VPN.Peers[0].PublicKey = "x" }},

@@ -2,15 +2,19 @@ package integration
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun"
@@ -63,7 +67,7 @@ func (w *world) peer(t testing.TB, name, config string) peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.device = device.NewDevice(link, conn.NewStdNetBind(), device.NewLogger(device.LogLevelError, name+": "))
+	p.device = device.NewDevice(link, conn.NewStdNetBind(), device.NewLogger(device.LogLevelSilent, ""))
 	t.Cleanup(p.device.Close)
 	said := []string{"private_key=" + hexKey(t, settings["PrivateKey"]), "public_key=" + hexKey(t, settings["PublicKey"]), "endpoint=" + settings["Endpoint"]}
 	if psk := settings["PresharedKey"]; psk != "" {
@@ -304,4 +308,149 @@ func (w *world) devicePIDs() []int {
 		}
 	}
 	return some
+}
+
+// TestTenantsPeer tries every TCP and UDP port of everybody as a tenant's peer:
+// what is let on is all of that tenant's VM by its leg, and of the host what is
+// listed.
+func TestTenantsPeer(t *testing.T) {
+	w, _, guests := legWorld(t)
+	w.ok("tenant", "create", "acme")
+	w.ok("tenant", "create", "other")
+	w.ok("vm", "set", "web1", "--tenant", "acme")
+	w.ok("vm", "set", "web2", "--tenant", "other")
+	w.ok("vpn", "init", "--listen", vpnPort, "--prefix", "10.9.0.0/24", "--service", "2222/tcp")
+	p := w.peer(t, "acme", w.ok("vpn", "peer", "add", "acme", "--tenant", "acme"))
+	other := w.peer(t, "other", w.ok("vpn", "peer", "add", "other", "--tenant", "other"))
+	own, strange := guests["web1"].vm, guests["web2"].vm
+	w.in(w.provider, "nft", "-f", w.write("oracle.nft", vpnOracle))
+	for _, to := range []struct {
+		name, addr string
+		onward     int // ports that a packet goes on to
+		host       int // ports that it comes to the host at
+	}{
+		{"its own VM", own.AdminAddress, 2 * everyPort, 0},
+		{"another tenant's VM", strange.AdminAddress, 0, 0},
+		{"the host in the VPN", "10.9.0.1", 0, 1},
+	} {
+		w.in(w.provider, "nft", "delete", "table", "inet", "oracle")
+		w.in(w.provider, "nft", "-f", w.root+"/oracle.nft")
+		w.everyPortOf(t, p, to.addr)
+		if n := len(w.notedPorts(t, "onward")); n != to.onward {
+			t.Errorf("%s: packets to %d ports go on, not to %d", to.name, n, to.onward)
+		}
+		if at := w.notedPorts(t, "host"); len(at) != to.host || to.host == 1 && at[0] != "tcp 2222" {
+			t.Errorf("%s: packets come to the host at %s", to.name, some(at))
+		}
+	}
+	// A port of each kind at whatever else there is.
+	var tries tries
+	for _, to := range []string{guests["mail1"].vm.AdminAddress, own.Addresses[0], first(own.AdminAddress), host, external, other.addr, gateway} {
+		w.in(p.ns, "ip", "route", "replace", to, "dev", "wg0")
+		for _, service := range services() {
+			tries.add(p.end, end{to, "", to, ""}, service, false, closed)
+		}
+	}
+	tries.run(t)
+	if p.reaches(t, end{"web2", "", strange.AdminAddress, ""}, "icmp") || !p.reaches(t, end{"web1", "", own.AdminAddress, ""}, "icmp") {
+		t.Error("ping does not go as TCP and UDP do")
+	}
+	// A VM that changes hands is lost to one and the other's at once.
+	chat := w.chat(t, p.end, guests["web1"])
+	w.ok("vm", "set", "web1", "--tenant", "other")
+	if echoes(chat, 2*time.Second) || p.reaches(t, end{"web1", "", own.AdminAddress, ""}, "icmp") {
+		t.Error("who had the VM before still reaches it")
+	}
+	soon(t, "who has it now reaches it", func() bool { return other.reaches(t, end{"web1", "", own.AdminAddress, ""}, "icmp") })
+	w.fails(5, "peer acme", "tenant", "delete", "acme")
+}
+
+// vpnOracle notes what comes in by the VPN before anybody judges it, and what is
+// left after everybody has.
+const vpnOracle = `table inet oracle {
+	set came { type inet_proto . inet_service; flags dynamic; size 200000; }
+	set onward { type inet_proto . inet_service; flags dynamic; size 200000; }
+	set host { type inet_proto . inet_service; flags dynamic; size 200000; }
+	chain first { type filter hook prerouting priority -1000; iifname "isp-0vpn" meta l4proto { tcp, udp } add @came { meta l4proto . th dport }; }
+	chain on { type filter hook forward priority 1000; iifname "isp-0vpn" meta l4proto { tcp, udp } add @onward { meta l4proto . th dport }; }
+	chain in { type filter hook input priority 1000; iifname "isp-0vpn" meta l4proto { tcp, udp } add @host { meta l4proto . th dport }; }
+}`
+
+// notedPorts is what a set of the oracle has seen, as "protocol port".
+func (w *world) notedPorts(t testing.TB, set string) []string {
+	t.Helper()
+	var listing struct {
+		Nftables []struct {
+			Set *struct {
+				Elem []struct{ Concat []any }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(w.in(w.provider, "nft", "-j", "list", "set", "inet", "oracle", set)), &listing); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, one := range listing.Nftables {
+		if one.Set != nil {
+			for _, e := range one.Set.Elem {
+				all = append(all, strings.TrimSpace(fmt.Sprintln(e.Concat...)))
+			}
+		}
+	}
+	return all
+}
+
+// everyPortOf sends a packet to every TCP and UDP port of an address, and again
+// to those that did not come to the host: a full queue loses some.
+func (w *world) everyPortOf(t testing.TB, p peer, to string) {
+	t.Helper()
+	var fd int
+	err := netns.Do(p.ns, func() (err error) {
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written to a file
+	for range 20 {
+		came := map[string]bool{}
+		for _, port := range w.notedPorts(t, "came") {
+			came[port] = true
+		}
+		if len(came) == 2*everyPort {
+			return
+		}
+		sent := 0
+		for name, proto := range map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP} {
+			for port := 1; port <= everyPort; port++ {
+				if came[fmt.Sprintf("%s %d", name, port)] {
+					continue
+				}
+				if err := unix.Sendto(fd, packetTo(proto, p.addr, to, uint16(port)), 0, &unix.SockaddrInet4{Addr: [4]byte(ip(to))}); err != nil {
+					t.Fatal(err)
+				}
+				if sent++; sent%256 == 0 {
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Fatalf("packets to %s are lost on the way again and again", to)
+}
+
+// packetTo is a SYN or a datagram.
+func packetTo(proto byte, from, to string, port uint16) []byte {
+	payload, sumAt := slices.Concat(short(40000), short(port), short(8), short(0)), 6
+	if proto == unix.IPPROTO_TCP {
+		payload, sumAt = slices.Concat(short(40000), short(port), make([]byte, 8), []byte{0x50, 2}, short(64240), short(0), short(0)), 16
+	}
+	src, dst := ip(from), ip(to)
+	c := ^fold(sum(src) + sum(dst) + uint32(proto) + uint32(len(payload)) + sum(payload))
+	if c == 0 {
+		c = 0xffff
+	}
+	binary.BigEndian.PutUint16(payload[sumAt:], c)
+	return slices.Concat(header4(proto, from, to, len(payload)), payload)
 }

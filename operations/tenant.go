@@ -170,7 +170,7 @@ func (p *Provider) DeleteTenant(ctx context.Context, name string, ifExists bool,
 		if left := tenantLeft(m, t.Name); len(left) > 0 {
 			return nil, &ispctl.Error{
 				Kind: ispctl.Conflict, Object: fmt.Sprintf("tenant %q", name), Cause: "still has " + strings.Join(left, ", "),
-				Next: "destroy them (ispctl vm destroy), or take them over (ispctl vm set VM --tenant none)",
+				Next: "destroy VMs (ispctl vm destroy) or take them over (ispctl vm set VM --tenant none), and remove peers (ispctl vpn peer remove)",
 			}
 		}
 		return []string{"- tenant " + name}, tx.DeleteTenant(t.Name)
@@ -184,6 +184,11 @@ func tenantLeft(m *ispctl.Model, name ispctl.Name) []string {
 		left = append(left, "vm "+string(vm))
 		for _, a := range m.AddressesOf(vm, ispctl.VMModes...) {
 			left = append(left, "address "+a.Addr.String())
+		}
+	}
+	for _, peer := range m.VPN.Peers {
+		if peer.Tenant == name {
+			left = append(left, "peer "+string(peer.Name))
 		}
 	}
 	return left

@@ -37,7 +37,7 @@ func viewPeer(m *ispctl.Model, p ispctl.Peer) PeerView {
 		v.State = "expired"
 	default:
 		for _, vm := range m.Guests() {
-			if len(vm.AdminNICs()) > 0 && (p.Role == ispctl.OperatorPeer || m.TenantOf(vm) == p.Tenant) {
+			if len(vm.AdminNICs()) > 0 && (p.Role == ispctl.OperatorPeer || vm.Tenant == p.Tenant) {
 				v.Reaches = append(v.Reaches, vm.Name)
 			}
 		}

@@ -133,6 +133,7 @@ command prints, and nowhere else.`,
 	w.flags(c)
 	dryRunFlag(c, &o)
 	wallFlags(c, &o)
+	_ = c.RegisterFlagCompletionFunc("tenant", a.complete(tenantNames))
 	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{string(ispctl.OperatorPeer), string(ispctl.TenantPeer)}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }

@@ -39,6 +39,7 @@ func TestVPNBadInput(t *testing.T) {
 		{"vpn peer add bob --role root --public-key " + good, 2, "is neither operator nor tenant"},
 		{"vpn peer add bob --role tenant --public-key " + good, 2, "say whose"},
 		{"vpn peer add bob --role operator --tenant acme --public-key " + good, 2, "not tenant"},
+		{"vpn peer add bob --tenant nope --public-key " + good, 3, `tenant "nope" not found`},
 		{"vpn peer add bob --expires yesterday", 2, "is no date"},
 		{"vpn peer add bob --expires 2001-01-01", 2, "not in the future"},
 		{"vpn peer add bob --expires -3h", 2, "not in the future"},

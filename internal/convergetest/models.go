@@ -52,6 +52,7 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 		{Listen: listen("203.0.113.11:25/tcp"), VM: "mail1", Port: 25},
 	}
 
+	guests.Tenants, guests.VMs[0].Tenant = []ispctl.Tenant{{Name: "acme"}}, "acme"
 	guests.VPN = vpn(inst, "10.9.0.0/24", 51821)
 	guests.Policies = []ispctl.Policy{
 		policy("dmz", "mail", "tcp/25", false), policy("mail", "internet", "udp/53", true), policy("dmz", "host", "icmp", false),
@@ -85,6 +86,7 @@ func Models(inst ispctl.Installation, paths ispctl.Paths) []*ispctl.Model {
 		{Listen: listen("[2001:db8::d:0:0:3]:8000/udp"), Last: 8003, VM: "web3", Port: 8000},
 	}
 
+	changed.Tenants, changed.VMs[1].Tenant = guests.Tenants, "acme"
 	changed.VPN = changedVPN(inst)
 	changed.Policies = []ispctl.Policy{
 		policy("dmz", "mail", "any", false), policy("mail", "internet", "udp/53", false), policy("lab", "host", "tcp/53", true),
