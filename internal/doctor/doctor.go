@@ -67,6 +67,7 @@ var checks = []check{
 	{"connections", "when the kernel's table of connections is full, new ones of everybody are dropped", connections},
 	{"neighbours", "when the kernel's table of neighbours is full, guests cannot be reached", neighbours},
 	{"virtualisation", "without hardware help guests are ten to twenty times slower", virtualisation},
+	{"confinement", "a guest that breaks out of its QEMU has what that process has", confinement},
 	{"clock", "a wrong clock breaks certificates, one-time passwords and bills", clock},
 	{"disk", "guests whose disk cannot grow stop or lose data", disk},
 	{"resident part", "what other tools take away of ours is put back only by the next command", residentPart},
