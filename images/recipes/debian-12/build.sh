@@ -15,7 +15,12 @@ chroot "$root" depmod -a "$version"
 
 cp -R "$recipe/root/." "$root/"
 sed -i "s/bookworm/$suite/g" "$root/etc/apt/sources.list"
-chroot "$root" systemctl enable systemd-networkd.service serial-getty@ttyS0.service
+chmod 0755 "$root/usr/lib/ispctl/seed"
+chroot "$root" systemctl enable systemd-networkd.service serial-getty@ttyS0.service ispctl-seed.service ispctl-cloud-init.service
+# One unit of ours starts cloud-init, behind SSH. Its own units would come before.
+mkdir -p "$root/etc/systemd/system-generators"
+ln -s /dev/null "$root/etc/systemd/system-generators/cloud-init-generator"
+chroot "$root" systemctl mask cloud-init.target
 # No such hardware, nothing to report, or work that all guests of a host would
 # do at the same minute.
 chroot "$root" systemctl mask \
