@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +57,7 @@ func TestViewsAsJSON(t *testing.T) {
 	vms, err := w.VMs(ctx)
 	for i := range vms { // what is chosen at random, or by the clock
 		vms[i].UUID, vms[i].MAC, vms[i].CreatedAt = "UUID", "MAC", time.Time{}
+		vms[i].HostKey, vms[i].HostKeyFP = "KEY", "FINGERPRINT"
 		for n := range vms[i].NICs {
 			vms[i].NICs[n].MAC = "MAC"
 		}
@@ -210,7 +213,17 @@ func TestWaitSSH(t *testing.T) {
 	w.create("web1")
 	ctx := t.Context()
 	err := w.WaitSSH(ctx, "web1", 50*time.Millisecond)
-	refused(t, err, ispctl.TimedOut, `vm "web1": SSH on 10.10.0.2:22 did not answer within 50ms`, "connection refused", "serial.log")
+	refused(t, err, ispctl.TimedOut, `vm "web1": SSH on 10.10.0.2:22 did not answer within 50ms; the last on its console: nothing`, "connection refused", "ispctl vm logs web1")
+	// What it said last is told as it is, and not to the terminal.
+	guest, err := w.model().VM("web1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := w.Paths.SerialLog(guest.UUID)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(log), 0o755), os.WriteFile(log, []byte("booting\r\nKernel panic \x1b[2J\xff\r\n\r\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, w.WaitSSH(ctx, "web1", 50*time.Millisecond), ispctl.TimedOut, `the last on its console: "Kernel panic \x1b[2J\xff"`)
 
 	l, err := net.Listen("tcp", "10.10.0.2:22")
 	if err != nil {
@@ -245,7 +258,10 @@ func TestWaitSSH(t *testing.T) {
 	if n := len(vm.Phases); n == 0 || vm.Phases[n-1].Name != "ssh" {
 		t.Errorf("%+v", vm.Phases)
 	}
-	if last := w.told[len(w.told)-1]; last.Phase != "ssh" || !last.Done || last.Object != "vm web1" {
+	if last := w.told[len(w.told)-2]; last.Phase != "ssh" || !last.Done || last.Object != "vm web1" {
+		t.Errorf("%+v", last)
+	}
+	if last := w.told[len(w.told)-1]; last.Phase != "up" || !strings.Contains(last.Text, "disk +") || !strings.Contains(last.Text, ", ssh +") {
 		t.Errorf("%+v", last)
 	}
 }

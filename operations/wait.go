@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,11 +40,16 @@ func (p *Provider) WaitSSH(ctx context.Context, name string, timeout time.Durati
 	defer cancel()
 	target := joinPort(operatorAddr(vm), sshPort)
 	p.progress(Progress{Object: "vm " + name, Phase: "ssh", Text: "waiting for " + target})
-	if err := pollSSH(ctx, target); err != nil {
+	log := m.Paths.SerialLog(vm.UUID)
+	waits := func() {
+		p.progress(Progress{Object: "vm " + name, Phase: "ssh", Text: fmt.Sprintf("still waiting after %s; its console: %s", time.Since(start).Round(time.Second), lastWords(log))})
+	}
+	if err := pollSSH(ctx, target, waits); err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return &ispctl.Error{
-				Kind: ispctl.TimedOut, Object: fmt.Sprintf("vm %q", name), Cause: fmt.Sprintf("SSH on %s did not answer within %s", target, timeout), Err: err,
-				Next: "look at what it says: " + m.Paths.SerialLog(vm.UUID),
+				Kind: ispctl.TimedOut, Object: fmt.Sprintf("vm %q", name),
+				Cause: fmt.Sprintf("SSH on %s did not answer within %s; the last on its console: %s", target, timeout, lastWords(log)), Err: err,
+				Next: fmt.Sprintf("look at all it says (ispctl vm logs %s), or be there (ispctl vm console %s)", name, name),
 			}
 		}
 		return err
@@ -51,7 +59,44 @@ func (p *Provider) WaitSSH(ctx context.Context, name string, timeout time.Durati
 	if err != nil {
 		return err
 	}
-	return p.Store.Record(ctx, faults, map[int64][]state.Phase{vm.ID: {{Name: "ssh", At: time.Now().UTC()}}})
+	if err := p.Store.Record(ctx, faults, map[int64][]state.Phase{vm.ID: {{Name: "ssh", At: time.Now().UTC()}}}); err != nil {
+		return err
+	}
+	phases, err := p.Store.Phases(ctx, vm.ID)
+	if err != nil {
+		return err
+	}
+	var text []string
+	for _, ph := range phases {
+		text = append(text, fmt.Sprintf("%s +%.1fs", ph.Name, ph.At.Sub(vm.Created).Seconds()))
+	}
+	p.progress(Progress{Object: "vm " + name, Phase: "up", Text: "first came to " + strings.Join(text, ", ")})
+	return nil
+}
+
+// lastWords is the last line of a console, in quotes: a guest may write what
+// steers a terminal.
+func lastWords(file string) string {
+	const tail, most = 4 << 10, 160
+	f, err := os.Open(file)
+	if err != nil {
+		return "nothing"
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	if end, err := f.Seek(0, io.SeekEnd); err == nil {
+		_, _ = f.Seek(max(0, end-tail), io.SeekStart)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, tail))
+	if err != nil {
+		return "nothing"
+	}
+	lines := strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' || r == '\r' })
+	for i := len(lines) - 1; i >= 0; i-- {
+		if line := strings.TrimSpace(lines[i]); line != "" {
+			return strconv.QuoteToASCII(line[:min(len(line), most)])
+		}
+	}
+	return "nothing"
 }
 
 // operatorAddr is where operators reach a VM.
@@ -62,9 +107,17 @@ func operatorAddr(vm ispctl.VM) netip.Addr {
 	return vm.NICs[0].Addr
 }
 
-// pollSSH tries until a banner comes, and returns why the last try failed.
-func pollSSH(ctx context.Context, target string) error {
-	const pause = 200 * time.Millisecond
+// The times between two tries, and between two signs of life.
+const (
+	tryEvery  = 200 * time.Millisecond
+	tellEvery = 15 * time.Second
+)
+
+// pollSSH tries until a banner comes, and returns why the last try failed. It
+// tells of itself meanwhile.
+func pollSSH(ctx context.Context, target string, waits func()) error {
+	tell := time.NewTicker(tellEvery)
+	defer tell.Stop()
 	for {
 		err := banner(ctx, target)
 		if err == nil {
@@ -73,7 +126,9 @@ func pollSSH(ctx context.Context, target string) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause):
+		case <-tell.C:
+			waits()
+		case <-time.After(tryEvery):
 		}
 	}
 }
