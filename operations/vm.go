@@ -82,6 +82,18 @@ func (p *Provider) CreateVMs(ctx context.Context, specs []VMSpec, ifNotExists bo
 	})
 }
 
+// NotThere is those of the names that no VM has.
+func (p *Provider) NotThere(ctx context.Context, names []string) ([]string, error) {
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, err := m.VM(name)
+		return err == nil
+	}), nil
+}
+
 // taken is the error of making a VM whose name this one has.
 func taken(have ispctl.VM, fine bool) error {
 	if have.Wanted == ispctl.Absent {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -19,7 +20,7 @@ func (a *app) vmCreate() *cobra.Command {
 	var spec operations.VMSpec
 	var address, address6 string
 	var keyFiles, allow, tags []string
-	var wait, ifNotExists bool
+	var wait, ifNotExists, rollback bool
 	var timeout time.Duration
 	var count int
 	c := &cobra.Command{
@@ -29,7 +30,10 @@ func (a *app) vmCreate() *cobra.Command {
 
 With --count they are several: NAME-1, NAME-2 and so on, all of them or none, each
 with a MAC, an address and keys of its own. One command makes them much faster than
-as many commands do.`,
+as many commands do.
+
+What is promised stays, even if it does not come up: mend the cause and converge.
+With --rollback it is taken back by itself, as ` + "`vm destroy`" + ` would.`,
 		Example: `  ispctl vm create web1 --template debian-12 --zone dmz --plan small --ssh-key ~/.ssh/id_ed25519.pub --wait
   ispctl vm create web2 --template micro --zone dmz --plan small --dry-run
   ispctl vm create node --count 5 --template micro --zone dmz --plan tiny --wait`,
@@ -75,7 +79,17 @@ as many commands do.`,
 			if err != nil {
 				return err
 			}
+			made, err := p.NotThere(c.Context(), names)
+			if err != nil {
+				return err
+			}
 			r, err := p.CreateVMs(c.Context(), specs, ifNotExists, o)
+			back := func(err error) error {
+				if err == nil || !rollback || o.DryRun || !r.Changed() {
+					return err
+				}
+				return a.takeBack(c.Context(), p, made, err)
+			}
 			if err != nil && r.Changed() && !o.DryRun {
 				err = &ispctl.Error{
 					Kind: ispctl.KindOf(err), Object: "vm " + quoted(names), Cause: "is made but not up", Err: err,
@@ -86,11 +100,11 @@ as many commands do.`,
 				err = a.report(r, o, err)
 			}
 			if err != nil || o.DryRun {
-				return err
+				return back(err)
 			}
 			if wait {
 				if err := waitAll(c.Context(), p, names, timeout); err != nil {
-					return err
+					return back(err)
 				}
 			}
 			if a.format == "table" {
@@ -120,6 +134,7 @@ as many commands do.`,
 	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys that may log in; may be given again")
 	c.Flags().IntVar(&count, "count", 1, "make as many, with -1, -2 and so on after the name")
 	waitFlags(c, &wait, &timeout)
+	c.Flags().BoolVar(&rollback, "rollback", false, "if it does not come up, or does not answer under --wait, destroy it again")
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
 	a.outputFlag(c)
@@ -130,6 +145,21 @@ as many commands do.`,
 	_ = c.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(allowanceNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("plan", a.complete(planNames))
 	return c
+}
+
+// takeBack destroys VMs that were made and did not come up, by the way that every
+// VM goes, and returns why they did not. It is done even when the command is being
+// broken off.
+func (a *app) takeBack(ctx context.Context, p *operations.Provider, names []string, why error) error {
+	if len(names) == 0 {
+		return why
+	}
+	_, err := p.DestroyVMs(context.WithoutCancel(ctx), names, true, operations.Options{})
+	if err != nil {
+		return errors.Join(why, fmt.Errorf("take vm %s back: %w", quoted(names), err))
+	}
+	fmt.Fprintf(a.streams.Err, "vm %s: taken back\n", quoted(names))
+	return why
 }
 
 // waitAll waits for all of them, and for no longer than for one; the last are
