@@ -25,6 +25,9 @@ func (p Paths) Database() string { return p.at("var/lib/ispctl/ispctl.db") }
 // JournalHead is the newest row of the journal, beside the database.
 func (p Paths) JournalHead() string { return p.at("var/lib/ispctl/journal.head") }
 
+// HostKeys is the secret that the SSH host keys of guests are made of.
+func (p Paths) HostKeys() string { return p.at("var/lib/ispctl/hostkeys.secret") }
+
 // Usage holds what was metered.
 func (p Paths) Usage() string { return p.at("var/lib/ispctl/usage.db") }
 

@@ -29,6 +29,7 @@ type VM struct {
 	Image    string // digest of the image it was made from
 	Tenant   Name   // whose it is; empty: the operator's own
 	SSHKeys  []string
+	HostKey  string // public, of its SSH server, as `ssh-ed25519 BASE64`; empty: the guest made its own
 	NICs     []NIC
 	Limits   Limits // its own, in place of the plan's; see [Model.LimitsOf]
 	Wanted   Wanted

@@ -41,6 +41,27 @@ func TestLife(t *testing.T) {
 	}
 	shaped("made") // though libvirt puts a root of its own on every tap
 
+	// The key that its server has is the one that was known before it was there.
+	known := func(name string) string {
+		t.Helper()
+		log := w.ok("vm", "logs", name, "-n", "0")
+		key := w.vm(name).HostKey
+		if !strings.Contains(log, key+" root@"+name) {
+			t.Errorf("%s has not the host key %s: %.2000s", name, key, log)
+		}
+		for line, want := range map[string]int{"hostname": 0, "exit 7": 7} {
+			r := w.run("vm", "ssh", name, "--identity", w.key, "--", line)
+			if r.code != want || want == 0 && r.out != name+"\n" {
+				t.Errorf("vm ssh %s -- %s: exit %d, %s%s", name, line, r.code, r.out, r.err)
+			}
+		}
+		return key
+	}
+	firstKey := known("web1")
+	if r := w.run("doctor", "-o", "json"); !strings.Contains(r.out, "6 of 6 points") {
+		t.Errorf("the guest is not confined as it should be: %s", r.out)
+	}
+
 	inside("echo mine > /root/file; sync")
 	w.ok("vm", "pause", "web1")
 	if vm := w.vm("web1"); vm.State != "paused" || dials(w.provider, "10.10.0.2:22") && bannered(w, "10.10.0.2:22") {
@@ -77,6 +98,9 @@ func TestLife(t *testing.T) {
 		t.Errorf("after it was made anew: %s", out)
 	}
 	shaped("made anew")
+	if known("web1") == firstKey {
+		t.Error("made anew, it has the host key of before")
+	}
 	if after := w.vm("web1"); after.MAC != before.MAC || after.UUID != before.UUID || after.Addresses[0] != before.Addresses[0] {
 		t.Errorf("before %+v\nafter %+v", before, after)
 	}

@@ -80,7 +80,10 @@ func (p *Provider) RebuildVM(ctx context.Context, name, template string, o Optio
 		}
 		vm.Template, vm.Image, vm.Paused = t.Name, image.Digest, false
 		vm.Generation++
-		return []string{fmt.Sprintf("~ vm %s made anew from image %s", name, image.Name)}, tx.UpdateVM(vm)
+		if err := giveHostKey(m.Paths, &vm); err != nil {
+			return nil, err
+		}
+		return []string{fmt.Sprintf("~ vm %s made anew from image %s", name, image.Name)}, errors.Join(tx.UpdateVM(vm), tx.SetHostKey(vm.ID, vm.HostKey))
 	})
 }
 

@@ -103,11 +103,15 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 		}
 		nics = append(nics, admin)
 	}
-	return mk.tx.InsertVM(ispctl.VM{
+	vm := ispctl.VM{
 		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest, Tenant: ispctl.Name(spec.Tenant),
 		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied, Limits: spec.Limits,
 		NICs: nics,
-	})
+	}
+	if err := giveHostKey(mk.model.Paths, &vm); err != nil {
+		return ispctl.VM{}, err
+	}
+	return mk.tx.InsertVM(vm)
 }
 
 // address takes the one asked for, or the lowest free one.

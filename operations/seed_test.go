@@ -23,7 +23,7 @@ func TestSeedNamesTheResolver(t *testing.T) {
 		{Index: 1, Zone: "mail", MAC: "02:00:00:00:00:02", Addr: addr("10.20.0.2")},
 	}}
 	told := func() (map[string][]byte, string) {
-		seed, err := operations.Seed(set)(m, guest)
+		seed, err := operations.Seed(set, operations.HostKeys{})(m, guest)
 		if err != nil {
 			t.Fatal(err)
 		}

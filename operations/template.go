@@ -73,11 +73,12 @@ func (p *Provider) RenderTemplate(ctx context.Context, name, vmName string) ([]S
 		return nil, err
 	}
 	vm.Template = t.Name
-	seed, err := Seed(p.Templates)(m, vm)
+	// Without the private half of its host key: that is its own.
+	_, in, err := seedInput(p.Templates, m, vm)
 	if err != nil {
 		return nil, err
 	}
-	files, err := seed.Files()
+	files, err := templates.Seed(t, in)
 	if err != nil {
 		return nil, err
 	}

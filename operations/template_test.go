@@ -27,7 +27,7 @@ func withTemplate(t *testing.T, text string) *world {
 		t.Fatal(err)
 	}
 	w.Templates = set
-	w.Layers[0] = converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, w.disks)
+	w.Layers[0] = converge.NewLayer("disks", images.Desired(operations.Seed(set, operations.HostKeys{File: w.Paths.HostKeys()})), images.Diff, w.disks)
 	return w
 }
 

@@ -214,6 +214,8 @@ type VMView struct {
 	Image      string        `json:"image"`
 	Tenant     string        `json:"tenant"`
 	Hypervisor string        `json:"hypervisor"` // kvm, qemu or test
+	HostKey    string        `json:"host_key"`   // public, of its SSH server; empty: not known
+	HostKeyFP  string        `json:"host_key_fingerprint"`
 	UUID       string        `json:"uuid"`
 	Domain     string        `json:"domain"`
 	MAC        string        `json:"mac"`

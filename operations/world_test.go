@@ -108,7 +108,7 @@ func emptyWorld(t testing.TB) *world {
 		Store:   store, Templates: set, Images: &images.Store{Dir: paths.Images()}, Paths: paths, Hypervisor: hypervisor{w.domains}, DomainType: "test",
 		Actor: "tester", Progress: func(p operations.Progress) { w.told = append(w.told, p) },
 		Layers: []converge.Layer{
-			converge.NewLayer("disks", images.Desired(operations.Seed(set)), images.Diff, w.disks),
+			converge.NewLayer("disks", images.Desired(operations.Seed(set, operations.HostKeys{File: paths.HostKeys()})), images.Diff, w.disks),
 			converge.NewLayer("bridge", bridge.Desired, bridge.Diff, w.links),
 			converge.NewLayer(firewall.Layer, firewall.Desired, nft.Diff, w.wall),
 			converge.NewLayer(vpn.Layer, vpn.Desired(secrets), vpn.Diff, w.tunnel),

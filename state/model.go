@@ -100,6 +100,13 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.VMs = append(m.VMs, one)
 			return err
 		}},
+		{`SELECT vm, key FROM host_key`, func(row scanner) error {
+			var vm int64
+			var key string
+			err := row.Scan(&vm, &key)
+			m.VMs[guests[vm]].HostKey = key
+			return err
+		}},
 		{`SELECT vm, key FROM vm_key ORDER BY vm, seq`, func(row scanner) error {
 			var vm int64
 			var key string

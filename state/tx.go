@@ -195,7 +195,7 @@ func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 			return vm, fmt.Errorf("vm %s: nic %d: %w", vm.Name, i, err)
 		}
 	}
-	if err := errors.Join(t.SetKeys(vm.ID, vm.SSHKeys), t.putLimits("vm_limit", "vm", vm.ID, vm.Limits)); err != nil {
+	if err := errors.Join(t.SetHostKey(vm.ID, vm.HostKey), t.SetKeys(vm.ID, vm.SSHKeys), t.putLimits("vm_limit", "vm", vm.ID, vm.Limits)); err != nil {
 		return vm, fmt.Errorf("vm %s: %w", vm.Name, err)
 	}
 	return vm, nil
@@ -204,6 +204,14 @@ func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 // SetAddr6 gives a NIC another IPv6 address, or none.
 func (t *Tx) SetAddr6(vm int64, nic int, addr netip.Addr) error {
 	return t.exec(`UPDATE nic SET addr6 = ? WHERE vm = ? AND idx = ?`, marshal(addr), vm, nic)
+}
+
+// SetHostKey records the public host key of a VM; empty: it is not known.
+func (t *Tx) SetHostKey(vm int64, key string) error {
+	if key == "" {
+		return t.exec(`DELETE FROM host_key WHERE vm = ?`, vm)
+	}
+	return t.exec(`INSERT INTO host_key (vm, key) VALUES (?, ?) ON CONFLICT (vm) DO UPDATE SET key = excluded.key`, vm, key)
 }
 
 // SetKeys replaces the SSH keys a VM is made with.

@@ -34,12 +34,19 @@ type userDataDoc struct {
 	ManageEtcHosts text      `yaml:"manage_etc_hosts"`
 	DisableRoot    bool      `yaml:"disable_root"`
 	SSHPwAuth      bool      `yaml:"ssh_pwauth"`
+	HostKeys       *keysDoc  `yaml:"ssh_keys,omitempty"`
 	Users          []userDoc `yaml:"users"`
 	Update         bool      `yaml:"package_update,omitempty"` // images come without lists of packages
 	Packages       []text    `yaml:"packages,omitempty"`
 	BootCmd        [][]text  `yaml:"bootcmd,omitempty"`
 	WriteFiles     []fileDoc `yaml:"write_files,omitempty"`
 	RunCmd         [][]text  `yaml:"runcmd,omitempty"`
+}
+
+// keysDoc is the host key, for images that read nothing but this.
+type keysDoc struct {
+	Private text `yaml:"ed25519_private"`
+	Public  text `yaml:"ed25519_public"`
 }
 
 type userDoc struct {
@@ -65,6 +72,10 @@ func userData(t Template, in SeedInput) userDataDoc {
 		ManageEtcHosts: "localhost", // the name resolves to 127.0.1.1, also while DNS is away
 		DisableRoot:    t.Login != "root",
 		Users:          []userDoc{user},
+	}
+	if in.Private != nil {
+		comment := "root@" + in.Hostname
+		doc.HostKeys = &keysDoc{text(openSSHKey(in.Private, comment)), text(in.HostKey + " " + comment)}
 	}
 	doc.recipe(t)
 	return doc

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -42,7 +43,9 @@ func (d Digester) Digest(in SeedInput) (string, error) {
 // way.
 var sample = SeedInput{
 	InstanceID: "i-1", Hostname: "sample", Zone: "sample",
-	Keys: []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f sample"},
+	HostKey: HostKeyLine(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)),
+	Private: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)),
+	Keys:    []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f sample"},
 	NICs: []NICInput{
 		{
 			MAC: "02:00:00:00:00:01", Nets: []NetInput{

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,6 +18,9 @@ type SeedInput struct {
 	Zone       string // a DNS label; the domain is ZONE.internal
 	Keys       []string
 	NICs       []NICInput
+
+	HostKey string             // public, as [HostKeyLine] writes it; empty: the guest makes its own
+	Private ed25519.PrivateKey `json:"-"` // the other half; nil: left out, for what is only shown
 }
 
 // NICInput is one interface, found by its MAC.
@@ -51,7 +55,7 @@ func Seed(t Template, in SeedInput) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := plainFiles(in)
+	files := plainFiles(t, in)
 	if t.Setup == SetupPlain {
 		if err := plainRecipe(t, files); err != nil {
 			return nil, err
@@ -82,6 +86,9 @@ func (in SeedInput) clean() (SeedInput, error) {
 		return in, err
 	}
 	if _, err := ispctl.ParseName("zone", in.Zone); err != nil {
+		return in, err
+	}
+	if err := in.checkHostKey(); err != nil {
 		return in, err
 	}
 	keys := make([]string, len(in.Keys))
@@ -131,10 +138,10 @@ func (n NetInput) check(mac string) error {
 	return nil
 }
 
-// plainFiles are the seed for guests without cloud-init. The network is a line
+// plainFiles are the part of the seed that takes no cloud-init. The network is a line
 // for each address: MAC, address, gateway or -, and onlink where the gateway
 // is.
-func plainFiles(in SeedInput) map[string][]byte {
+func plainFiles(t Template, in SeedInput) map[string][]byte {
 	var network, resolvers strings.Builder
 	for _, n := range in.NICs {
 		for _, net := range n.Nets {
@@ -151,14 +158,18 @@ func plainFiles(in SeedInput) map[string][]byte {
 			fmt.Fprintln(&resolvers, d)
 		}
 	}
-	return map[string][]byte{
+	files := map[string][]byte{
 		"ispctl/instance":        []byte(in.InstanceID + "\n"),
+		"ispctl/login":           []byte(t.Login + "\n"),
+		"ispctl/console":         []byte(t.Console + "\n"),
 		"ispctl/hostname":        []byte(in.Hostname + "\n"),
 		"ispctl/domain":          []byte(Domain(in.Zone) + "\n"),
 		"ispctl/authorized_keys": []byte(lines(in.Keys)),
 		"ispctl/network":         []byte(network.String()),
 		"ispctl/resolvers":       []byte(resolvers.String()),
 	}
+	hostKeyFiles(in, files)
+	return files
 }
 
 func lines(all []string) string {

@@ -26,6 +26,7 @@ var vmListing = listing[operations.VMView]{
 		{"TAP", true, func(v operations.VMView) string { return v.Tap }},
 		{"MAC", true, func(v operations.VMView) string { return v.MAC }},
 		{"HYPERVISOR", true, func(v operations.VMView) string { return v.Hypervisor }},
+		{"HOSTKEY", true, func(v operations.VMView) string { return v.HostKeyFP }},
 		{"CREATED", true, func(v operations.VMView) string { return v.CreatedAt.Format(time.RFC3339) }},
 		{"PHASES", true, func(v operations.VMView) string { return phasesText(v.Phases) }},
 		{"ALLOW", true, func(v operations.VMView) string {

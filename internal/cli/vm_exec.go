@@ -28,7 +28,7 @@ type errand struct {
 }
 
 // vmInside are the commands that go into a guest.
-func (a *app) vmInside() []*cobra.Command { return []*cobra.Command{a.vmExec()} }
+func (a *app) vmInside() []*cobra.Command { return []*cobra.Command{a.vmExec(), a.vmSSH()} }
 
 func (a *app) vmExec() *cobra.Command {
 	var timeout time.Duration
