@@ -43,6 +43,7 @@ var importRules = []struct {
 	{"net/nat", []string{".", "converge", "net/nft"}, "a layer", layerDenies},
 	{"net/wire", []string{".", "net/nft"}, "a layer", layerDenies},
 	{"net/track", []string{".", "converge"}, "a layer", layerDenies},
+	{"net/flows", nil, "reads the host's connections; knows nothing of ours", layerDenies},
 	{"net/bridge", []string{".", "converge"}, "a layer", layerDenies},
 	{"net/route", []string{".", "converge"}, "a layer", layerDenies},
 	{"qos", []string{".", "converge", "net/nft"}, "a layer", layerDenies},

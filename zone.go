@@ -18,6 +18,7 @@ type Zone struct {
 	MTU      int          // of its bridge and taps, in bytes; 0: 1500
 	DHCP     bool         // guests are told their address by DHCP as well
 	DNS      bool         // the gateway answers names, of the zone's guests first
+	Flows    bool         // whom its guests speak to is recorded, by hour
 	Applied  bool         // made by `apply`, so that `apply --prune` may remove it
 }
 

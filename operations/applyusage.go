@@ -17,12 +17,15 @@ func (a *applier) metering() error {
 		if d.KeepDays != nil {
 			want.KeepDays = *d.KeepDays
 		}
+		if d.FlowDays != nil {
+			want.FlowDays = *d.FlowDays
+		}
 	}
 	if want == a.have.Metering {
 		return nil
 	}
 	a.say("~ metering %s", changes(field{"time zone", orUTC(a.have.Metering.TimeZone), orUTC(want.TimeZone)},
-		field{"keeps samples for", a.have.Metering.Keep(), want.Keep()}))
+		field{"keeps samples for", a.have.Metering.Keep(), want.Keep()}, field{"keeps flows for", a.have.Metering.KeepFlows(), want.KeepFlows()}))
 	return a.tx.PutMetering(want)
 }
 

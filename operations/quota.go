@@ -424,7 +424,7 @@ func (p *Provider) SetMetering(ctx context.Context, change func(*ispctl.Metering
 		if change(&next); next == m.Metering {
 			return nil, nil
 		}
-		return []string{fmt.Sprintf("~ metering time zone %s, samples kept for %d days", orUTC(next.TimeZone), int(next.Keep().Hours()/24))}, tx.PutMetering(next)
+		return []string{fmt.Sprintf("~ metering time zone %s, samples kept for %d days, flows for %d", orUTC(next.TimeZone), int(next.Keep().Hours()/24), int(next.KeepFlows().Hours()/24))}, tx.PutMetering(next)
 	})
 }
 

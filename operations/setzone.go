@@ -19,6 +19,7 @@ type ZoneChange struct {
 	VLAN             *int
 	MTU              *int
 	DHCP, DNS        *bool
+	Flows            *bool
 }
 
 func (c ZoneChange) apply(z ispctl.Zone) ispctl.Zone {
@@ -31,6 +32,7 @@ func (c ZoneChange) apply(z ispctl.Zone) ispctl.Zone {
 	set(&z.MTU, c.MTU)
 	set(&z.DHCP, c.DHCP)
 	set(&z.DNS, c.DNS)
+	set(&z.Flows, c.Flows)
 	return z
 }
 
@@ -47,7 +49,7 @@ func zoneChanges(have, want ispctl.Zone) string {
 		field{"trunk", cmp.Or(have.Trunk, "none"), cmp.Or(want.Trunk, "none")}, field{"vlan", have.VLAN, want.VLAN},
 		field{"snat", addrOrNone(have.SNAT), addrOrNone(want.SNAT)}, field{"egress", have.Egress, want.Egress},
 		field{"isolated", have.Isolated, want.Isolated}, field{"mtu", have.MTU, want.MTU},
-		field{"dhcp", have.DHCP, want.DHCP}, field{"dns", have.DNS, want.DNS})
+		field{"dhcp", have.DHCP, want.DHCP}, field{"dns", have.DNS, want.DNS}, field{"flows", have.Flows, want.Flows})
 }
 
 // SetZone changes a zone. Guests that are there get addresses of an IPv6 prefix

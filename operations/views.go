@@ -23,6 +23,7 @@ type ZoneView struct {
 	SNAT     string        `json:"snat"`
 	Egress   bool          `json:"egress"`
 	Isolated bool          `json:"isolated"`
+	Flows    bool          `json:"flows"` // whom its guests speak to is recorded
 	MTU      int           `json:"mtu"`
 	DHCP     bool          `json:"dhcp"`
 	DNS      bool          `json:"dns"`
@@ -37,7 +38,7 @@ func viewZone(m *ispctl.Model, z ispctl.Zone) ZoneView {
 	v := ZoneView{
 		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), Trunk: z.Trunk, VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
 		Prefix6: prefixText(z.Prefix6), Gateway6: addrText(z.Gateway6()),
-		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
+		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, Flows: z.Flows, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
 		LegGateway: addrText(z.LegGateway()), LegBridge: m.LegBridge(z),
 	}
 	if z.Leg.IsValid() {

@@ -67,9 +67,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Addresses = append(m.Addresses, one)
 			return err
 		}},
-		{`SELECT id, name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, mtu, dhcp, dns, applied FROM zone ORDER BY name`, func(row scanner) error {
+		{`SELECT id, name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, mtu, dhcp, dns, flows, applied FROM zone ORDER BY name`, func(row scanner) error {
 			var one ispctl.Zone
-			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, text{&one.Prefix6}, text{&one.Leg}, &one.Trunk, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Isolated, &one.MTU, &one.DHCP, &one.DNS, &one.Applied)
+			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, text{&one.Prefix6}, text{&one.Leg}, &one.Trunk, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Isolated, &one.MTU, &one.DHCP, &one.DNS, &one.Flows, &one.Applied)
 			m.Zones = append(m.Zones, one)
 			return err
 		}},

@@ -10,8 +10,8 @@ import (
 
 // PutMetering says how usage is kept.
 func (t *Tx) PutMetering(m ispctl.Metering) error {
-	return t.exec(`INSERT INTO metering (id, time_zone, keep_days) VALUES (1, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET time_zone = excluded.time_zone, keep_days = excluded.keep_days`, m.TimeZone, m.KeepDays)
+	return t.exec(`INSERT INTO metering (id, time_zone, keep_days, flow_days) VALUES (1, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET time_zone = excluded.time_zone, keep_days = excluded.keep_days, flow_days = excluded.flow_days`, m.TimeZone, m.KeepDays, m.FlowDays)
 }
 
 // PutQuota makes the quota, or changes the one of the same VM or plan.
@@ -91,8 +91,8 @@ func (s *Store) Generation(ctx context.Context) (n int64, err error) {
 
 func usageTables(m *ispctl.Model) []table {
 	return []table{
-		{`SELECT time_zone, keep_days FROM metering`, func(row scanner) error {
-			return row.Scan(&m.Metering.TimeZone, &m.Metering.KeepDays)
+		{`SELECT time_zone, keep_days, flow_days FROM metering`, func(row scanner) error {
+			return row.Scan(&m.Metering.TimeZone, &m.Metering.KeepDays, &m.Metering.FlowDays)
 		}},
 		{`SELECT vm, plan, volume, direction, day, action, rate, applied FROM quota`, func(row scanner) error {
 			var one ispctl.Quota

@@ -83,6 +83,7 @@ func (a *app) tasks(inst ispctl.Installation, metrics metricsPlace, say *log.Log
 		{Name: "start", Run: func(ctx context.Context) error { return a.child(ctx, say, "converge") }},
 		{Name: "watch", Run: a.watch(inst, say)},
 		{Name: "usage", Run: a.meterTask(inst, say)},
+		{Name: "flows", Run: a.flowsTask(inst, say)},
 	}
 	if metrics != (metricsPlace{}) {
 		all = append(all, resident.Task{Name: "metrics", Run: a.metricsTask(inst, metrics, say)})

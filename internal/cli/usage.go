@@ -123,7 +123,7 @@ leg. Without --since it is the present month.`,
 	_ = c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(operations.Intervals(), cobra.ShellCompDirectiveNoFileComp))
 	directionFlag(c, &direction, "show one direction: ")
 	a.outputFlag(c)
-	c.AddCommand(a.usageLive(), a.usageSample(), a.usageSettings(), a.usageCorrect(), a.usageExport(), a.usageImport())
+	c.AddCommand(a.usageLive(), a.usageSample(), a.usageSettings(), a.usageCorrect(), a.usageExport(), a.usageImport(), a.usageFlows())
 	c.SuggestionsMinimumDistance = 2
 	return c
 }

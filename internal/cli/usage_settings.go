@@ -11,7 +11,7 @@ func (a *app) usageSettings() *cobra.Command {
 	var o operations.Options
 	var want ispctl.Metering
 	c := &cobra.Command{
-		Use: "settings", Short: "Say when days and months begin, and how long samples are kept",
+		Use: "settings", Short: "Say when days and months begin, and how long samples and flows are kept",
 		Long: `Say when days and months begin, and how long samples are kept.
 
 Samples are of five minutes of UTC. After --keep-days they become hours; the
@@ -30,12 +30,16 @@ figures of their month are kept before, for good.`,
 				if c.Flags().Changed("keep-days") {
 					m.KeepDays = want.KeepDays
 				}
+				if c.Flags().Changed("flow-days") {
+					m.FlowDays = want.FlowDays
+				}
 			}, o)
 			return a.report(r, o, err)
 		},
 	}
 	c.Flags().StringVar(&want.TimeZone, "time-zone", "", "of the IANA database, as Europe/Berlin; empty is UTC")
 	c.Flags().IntVar(&want.KeepDays, "keep-days", ispctl.DefaultKeepDays, "how long five-minute samples are kept")
+	c.Flags().IntVar(&want.FlowDays, "flow-days", ispctl.DefaultFlowDays, "how long it is kept whom guests spoke to, in zones with --flows")
 	dryRunFlag(c, &o)
 	return c
 }

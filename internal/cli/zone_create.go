@@ -68,6 +68,7 @@ func (a *app) zoneCreate() *cobra.Command {
 	c.Flags().IntVar(&z.MTU, "mtu", 0, "MTU of the zone in bytes; 0 is 1500")
 	c.Flags().BoolVar(&z.DHCP, "dhcp", false, "tell guests their address by DHCP, beside the seed")
 	c.Flags().BoolVar(&z.DNS, "dns", false, "answer names at the gateway: VM.ZONE.internal, and with egress those of the Internet")
+	c.Flags().BoolVar(&z.Flows, "flows", false, "record whom guests speak to, by hour: ispctl usage flows")
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
 	wallFlags(c, &o)

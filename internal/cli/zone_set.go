@@ -12,7 +12,7 @@ import (
 func (a *app) zoneSet() *cobra.Command {
 	var o operations.Options
 	var prefix6, snat, trunk string
-	var egress, isolated, dhcp, dns bool
+	var egress, isolated, dhcp, dns, flows bool
 	var mtu, vlan int
 	c := &cobra.Command{
 		Use: "set NAME", Short: "Change a zone",
@@ -24,7 +24,8 @@ started next.`,
 		Example: `  ispctl zone set dmz --prefix6 2001:db8:10::/64 --confirm 60s
   ispctl zone set dmz --prefix6 none
   ispctl zone set dmz --trunk eth1 --vlan 20
-  ispctl zone set lab --egress=false --dns`,
+  ispctl zone set lab --egress=false --dns
+  ispctl zone set dmz --flows`,
 		Args: args(1, "the name of a zone"), ValidArgsFunction: first(a.complete(zoneNames)),
 	}
 	c.RunE = func(c *cobra.Command, given []string) error {
@@ -50,7 +51,7 @@ started next.`,
 		for name, one := range map[string]struct {
 			from *bool
 			to   **bool
-		}{"egress": {&egress, &change.Egress}, "isolated": {&isolated, &change.Isolated}, "dhcp": {&dhcp, &change.DHCP}, "dns": {&dns, &change.DNS}} {
+		}{"egress": {&egress, &change.Egress}, "isolated": {&isolated, &change.Isolated}, "dhcp": {&dhcp, &change.DHCP}, "dns": {&dns, &change.DNS}, "flows": {&flows, &change.Flows}} {
 			if c.Flags().Changed(name) {
 				*one.to = one.from
 			}
@@ -83,6 +84,7 @@ started next.`,
 	c.Flags().IntVar(&mtu, "mtu", 0, "MTU of the zone in bytes; 0 is 1500")
 	c.Flags().BoolVar(&dhcp, "dhcp", false, "tell guests their address by DHCP, beside the seed")
 	c.Flags().BoolVar(&dns, "dns", false, "answer names at the gateway")
+	c.Flags().BoolVar(&flows, "flows", false, "record whom guests speak to, by hour: ispctl usage flows")
 	dryRunFlag(c, &o)
 	wallFlags(c, &o)
 	_ = c.RegisterFlagCompletionFunc("snat", a.complete(addressNames))

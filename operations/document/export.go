@@ -67,6 +67,7 @@ type (
 		MTU      int    `yaml:"mtu,omitempty"`
 		DHCP     bool   `yaml:"dhcp,omitempty"`
 		DNS      bool   `yaml:"dns,omitempty"`
+		Flows    bool   `yaml:"flows,omitempty"`
 	}
 	outPlan struct {
 		Name   string `yaml:"name"`
@@ -162,7 +163,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.Addresses = append(out.Addresses, outAddress{Address: a.Addr.String(), MAC: a.MAC, VM: string(a.VM), Mode: string(a.Mode)})
 	}
 	for _, z := range m.Zones {
-		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), Trunk: z.Trunk, VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS}
+		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), Trunk: z.Trunk, VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS, Flows: z.Flows}
 		if z.SNAT.IsValid() {
 			zone.SNAT = z.SNAT.String()
 		}

@@ -120,6 +120,9 @@ func asModel(d *document.Document) *ispctl.Model {
 		if d.Metering.KeepDays != nil {
 			m.Metering.KeepDays = *d.Metering.KeepDays
 		}
+		if d.Metering.FlowDays != nil {
+			m.Metering.FlowDays = *d.Metering.FlowDays
+		}
 	}
 	for _, q := range d.Quotas {
 		m.Quotas = append(m.Quotas, q.Quota)
@@ -185,7 +188,7 @@ func drawModel(t *rapid.T) *ispctl.Model {
 			Name: ispctl.Name(name), Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), rapid.IntRange(16, 30).Draw(t, "bits")),
 			VLAN: rapid.IntRange(0, 4094).Draw(t, "vlan"), Egress: rapid.Bool().Draw(t, "egress"),
 			Isolated: rapid.Bool().Draw(t, "isolated"), MTU: rapid.SampledFrom([]int{0, 576, 1500, 9000}).Draw(t, "mtu"),
-			DHCP: rapid.Bool().Draw(t, "dhcp"), DNS: rapid.Bool().Draw(t, "dns"),
+			DHCP: rapid.Bool().Draw(t, "dhcp"), DNS: rapid.Bool().Draw(t, "dns"), Flows: rapid.Bool().Draw(t, "flows"),
 		}
 		if rapid.Bool().Draw(t, "on a trunk") {
 			z.Trunk = "eth1"
@@ -257,6 +260,7 @@ func drawModel(t *rapid.T) *ispctl.Model {
 func drawUsage(t *rapid.T, m *ispctl.Model) {
 	m.Metering.TimeZone = rapid.SampledFrom([]string{"", "UTC", "Europe/Berlin"}).Draw(t, "time zone")
 	m.Metering.KeepDays = rapid.SampledFrom([]int{0, 62, 400}).Draw(t, "keep days")
+	m.Metering.FlowDays = rapid.SampledFrom([]int{0, 1, 365}).Draw(t, "flow days")
 	size := rapid.Int64Range(1, 1<<45)
 	rate := rapid.Int64Range(int64(ispctl.MinRate), int64(ispctl.MaxRate))
 	direction := rapid.SampledFrom(ispctl.Directions())

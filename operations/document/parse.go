@@ -185,6 +185,7 @@ func (p *parser) zone(n *yaml.Node) Zone {
 		"mtu":      func(n *yaml.Node) { z.MTU = p.integer(n) },
 		"dhcp":     func(n *yaml.Node) { z.DHCP = p.boolean(n) },
 		"dns":      func(n *yaml.Node) { z.DNS = p.boolean(n) },
+		"flows":    func(n *yaml.Node) { z.Flows = p.boolean(n) },
 	}, "name", "prefix")
 	// A source NAT address is only of use to traffic that goes out.
 	z.Egress = z.SNAT.IsValid()

@@ -13,6 +13,7 @@ type Metering struct {
 	At
 	TimeZone *string
 	KeepDays *int
+	FlowDays *int
 }
 
 // Quota is a quota of a VM or a plan.
@@ -32,6 +33,7 @@ type (
 	outMetering struct {
 		TimeZone string `yaml:"time_zone,omitempty"`
 		KeepDays int    `yaml:"keep_days,omitempty"`
+		FlowDays int    `yaml:"flow_days,omitempty"`
 	}
 	outQuota struct {
 		VM        string `yaml:"vm,omitempty"`
@@ -57,7 +59,7 @@ type (
 // exportUsage writes down how usage is kept, and what is done about it.
 func exportUsage(m *ispctl.Model, out *outDocument) {
 	if m.Metering != (ispctl.Metering{}) {
-		out.Metering = &outMetering{TimeZone: m.Metering.TimeZone, KeepDays: m.Metering.KeepDays}
+		out.Metering = &outMetering{TimeZone: m.Metering.TimeZone, KeepDays: m.Metering.KeepDays, FlowDays: m.Metering.FlowDays}
 	}
 	for _, q := range m.Quotas {
 		if vm, err := m.VM(string(q.VM)); q.VM != "" && (err != nil || vm.Wanted == ispctl.Absent) {
@@ -95,17 +97,26 @@ func (p *parser) metering(n *yaml.Node) *Metering {
 			m.TimeZone = &zone
 		},
 		"keep_days": func(n *yaml.Node) {
-			days := scalar(p, n, func(s string) (int, error) {
-				days, err := strconv.Atoi(s)
-				if err != nil || days == 0 {
-					days = -1 // which validates as what it is: no number of days
-				}
-				return days, ispctl.Metering{KeepDays: days}.Validate()
-			})
+			days := p.days(n, func(n int) ispctl.Metering { return ispctl.Metering{KeepDays: n} })
 			m.KeepDays = &days
+		},
+		"flow_days": func(n *yaml.Node) {
+			days := p.days(n, func(n int) ispctl.Metering { return ispctl.Metering{FlowDays: n} })
+			m.FlowDays = &days
 		},
 	})
 	return m
+}
+
+// days reads for how many days something is kept.
+func (p *parser) days(n *yaml.Node, as func(int) ispctl.Metering) int {
+	return scalar(p, n, func(s string) (int, error) {
+		days, err := strconv.Atoi(s)
+		if err != nil || days == 0 {
+			days = -1 // which validates as what it is: no number of days
+		}
+		return days, as(days).Validate()
+	})
 }
 
 func (p *parser) quota(n *yaml.Node) Quota {

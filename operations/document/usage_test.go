@@ -53,7 +53,7 @@ func TestParseUsageRefuses(t *testing.T) {
 		{"a price", "tariffs: [{plan: a, currency: EUR, volume: out, per_gb: -1}]", "is no amount of money"},
 		{"a time zone", "metering: {time_zone: Mars}", "2:23: time zone \"Mars\""},
 		{"days", "metering: {keep_days: some}", "is not 62 to 3660"},
-		{"an unknown key", "metering: {tz: UTC}", "have: keep_days, time_zone"},
+		{"an unknown key", "metering: {tz: UTC}", "have: flow_days, keep_days, time_zone"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := document.Parse("p.yaml", []byte("version: 1\n"+tt.in+"\n"))
