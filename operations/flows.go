@@ -157,6 +157,7 @@ func (r *FlowRecorder) session(ctx context.Context, first bool) (err error) {
 	}
 	if first {
 		r.tracker.Begin(all)
+		r.say(fmt.Sprintf("flows: recorded from now on, of %d addresses", len(r.owners)))
 	} else {
 		r.alive(all)
 	}
