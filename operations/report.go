@@ -75,7 +75,7 @@ func oneGroup(m *ispctl.Model, r *report.Report, q ReportQuery) (*report.Report,
 	if known() != nil {
 		return nil, ispctl.NotFoundError(q.Kind, q.Group, have)
 	}
-	r.Groups = []report.Group{{Kind: q.Kind, Name: q.Group, VMs: []report.VM{}, Owed: []report.Money{}}}
+	r.Groups = []report.Group{{Kind: q.Kind, Name: q.Group, VMs: []report.VM{}, Owed: []report.Money{}, Services: []report.Top{}, Remotes: []report.Top{}}}
 	return r, nil
 }
 
@@ -106,6 +106,10 @@ func monthlyReport(ctx context.Context, usage *state.Usage, m *ispctl.Model, nam
 	for _, s := range subjects {
 		ids = append(ids, s.id)
 	}
+	talks, err := readTalks(ctx, usage, period)
+	if err != nil {
+		return nil, err
+	}
 	maker := report.NewMaker(frame, report.ByTenant)
 	i := 0
 	err = usage.EachSeries(ctx, period, ids, func(_ meter.ID, s *meter.Series) error {
@@ -115,6 +119,7 @@ func monthlyReport(ctx context.Context, usage *state.Usage, m *ispctl.Model, nam
 			return nil // gone before, or not there yet
 		}
 		one.Series = s
+		one.Services, one.Remotes = talks.services[one.id], talks.remotes[one.id]
 		maker.Add(one.Subject)
 		return nil
 	})

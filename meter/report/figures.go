@@ -30,6 +30,8 @@ type Group struct {
 	Measured Rates   `json:"percentile95"` // of the group as a whole
 	Peak     Peak    `json:"peak"`
 	Owed     []Money `json:"owed"`
+	Services []Top   `json:"services"` // where zones record it; as they are counted by connection
+	Remotes  []Top   `json:"remotes"`
 	Chart    Chart   `json:"-"`
 }
 
@@ -140,6 +142,7 @@ type Subject struct {
 	Corrections                    []Correction
 	Quota                          *ispctl.Quota
 	Tariff                         *ispctl.Tariff
+	Services, Remotes              []Talk
 }
 
 // Frame is the month that figures are of.
@@ -175,6 +178,7 @@ type Maker struct {
 	report  *Report
 	places  map[string]int
 	sums    []*meter.Series
+	talks   []talks
 	scratch []uint64
 }
 
@@ -197,17 +201,21 @@ func (m *Maker) Add(s Subject) {
 	if !there {
 		i = len(m.report.Groups)
 		m.places[kind+" "+name] = i
-		m.report.Groups = append(m.report.Groups, Group{Kind: kind, Name: name, VMs: []VM{}, Owed: []Money{}})
+		m.report.Groups = append(m.report.Groups, Group{Kind: kind, Name: name, VMs: []VM{}, Owed: []Money{}, Services: []Top{}, Remotes: []Top{}})
+		m.talks = append(m.talks, talks{})
 		m.sums = append(m.sums, meter.NewSeries(m.frame.Period))
 	}
 	m.report.Groups[i].VMs = append(m.report.Groups[i].VMs, m.vm(s))
 	m.sums[i].Plus(s.Series)
+	m.talks[i].add(s.Services, s.Remotes)
 }
 
 // Report is what was made of the subjects so far.
 func (m *Maker) Report() *Report {
 	for i := range m.report.Groups {
-		m.sum(&m.report.Groups[i], m.sums[i])
+		g := &m.report.Groups[i]
+		m.sum(g, m.sums[i])
+		g.Services, g.Remotes = m.talks[i].services.tops(), m.talks[i].remotes.tops()
 	}
 	return m.report
 }

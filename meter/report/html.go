@@ -29,8 +29,14 @@ type htmlGroup struct {
 	Title   string
 	Facts   [][2]string
 	Rows    [][]string
+	Tops    []htmlTop
 	Details []string
 	Chart   *htmlChart
+}
+
+type htmlTop struct {
+	Head []string
+	Rows [][]string
 }
 
 type htmlChart struct {
@@ -49,7 +55,10 @@ func (r *Report) HTML(out io.Writer) error {
 	p := r.page()
 	h := htmlPage{p.title, p.subtitle, p.cover, p.head, p.right, nil, p.notes}
 	for _, g := range p.groups {
-		one := htmlGroup{g.title, g.facts, g.rows, g.details, nil}
+		one := htmlGroup{Title: g.title, Facts: g.facts, Rows: g.rows, Details: g.details}
+		for _, top := range g.tops {
+			one.Tops = append(one.Tops, htmlTop{top.head, top.rows})
+		}
 		if d := draw(g.chart, g.from, g.to, svgWidth, svgHeight); !d.Empty {
 			one.Chart = &htmlChart{tenths(d.Lines), tenths(d.Days), path(d.In), path(d.Out), tenth(d.Percentile), d.PercentileIs}
 		}

@@ -19,6 +19,9 @@ const (
 // pdfColumns are the widths of the table's columns.
 var pdfColumns = []float64{37, 15, 26, 26, 19, 19, 19, 19}
 
+// pdfTops are those of the tables of services and remotes.
+var pdfTops = []float64{60, 25, 30, 30}
+
 type ink [3]int
 
 var (
@@ -103,18 +106,21 @@ func (d *pdf) group(p page, g groupTexts) {
 	d.heading(g.title, 110)
 	d.facts(g.facts)
 	d.chart(g)
-	d.table(p, g)
+	d.table(p.head, p.right, pdfColumns, g.rows)
+	for _, top := range g.tops {
+		d.table(top.head, []bool{false, true, true, true}, pdfTops, top.rows)
+	}
 	d.details(g.details)
 }
 
-func (d *pdf) table(p page, g groupTexts) {
-	if len(g.rows) == 0 {
+func (d *pdf) table(head []string, right []bool, columns []float64, rows [][]string) {
+	if len(rows) == 0 {
 		return
 	}
 	d.Ln(3)
 	line := func(cells []string, style string, c ink) {
 		d.SetFont("Helvetica", style, pdfTable)
-		name := d.SplitText(d.tr(cells[0]), pdfColumns[0]-1.5) // long names take a second line
+		name := d.SplitText(d.tr(cells[0]), columns[0]-1.5) // long names take a second line
 		if _, height := d.GetPageSize(); d.GetY()+pdfRow*float64(len(name)) > height-pdfMargin {
 			d.AddPage()
 		}
@@ -130,11 +136,11 @@ func (d *pdf) table(p page, g groupTexts) {
 				border = ""
 			}
 			align := "L"
-			if p.right[i] {
+			if right[i] {
 				align = "R"
 			}
-			d.fit(text, pdfColumns[i]-1.5, style)
-			d.CellFormat(pdfColumns[i], pdfRow, text, border, 0, align, false, 0, "")
+			d.fit(text, columns[i]-1.5, style)
+			d.CellFormat(columns[i], pdfRow, text, border, 0, align, false, 0, "")
 		}
 		d.Ln(-1)
 		d.SetFont("Helvetica", style, pdfTable)
@@ -146,8 +152,8 @@ func (d *pdf) table(p page, g groupTexts) {
 			d.CellFormat(0, pdfRow-1.5, more, border, 1, "L", false, 0, "")
 		}
 	}
-	line(p.head, "B", black)
-	for _, row := range g.rows {
+	line(head, "B", black)
+	for _, row := range rows {
 		line(row, "", rule)
 	}
 }

@@ -30,6 +30,12 @@ func (r *Report) Table(out io.Writer) error {
 		for _, row := range g.rows {
 			fmt.Fprintln(w, strings.Join(row, "\t"))
 		}
+		for _, top := range g.tops {
+			fmt.Fprintf(w, "\n%s\n", strings.Join(top.head, "\t"))
+			for _, row := range top.rows {
+				fmt.Fprintln(w, strings.Join(row, "\t"))
+			}
+		}
 		if len(g.details) > 0 {
 			fmt.Fprintln(w)
 		}

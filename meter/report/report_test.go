@@ -45,9 +45,47 @@ func sample(t testing.TB) *report.Report {
 		m.Add(report.Subject{
 			Name: name, UUID: "u" + strconv.Itoa(i), Zone: "dmz", Plan: "small", Gone: i == 1, Series: s, Tariff: &tariff, Quota: &quota,
 			Corrections: []report.Correction{{At: period.From, In: -5, Out: 7, Reason: "a test", Actor: "me"}},
+			Services:    talks("tcp/443", 12), Remotes: talks("198.51.100.0/24", 3),
 		})
 	}
 	return m.Report()
+}
+
+// talks are sums of connections, the last of all others.
+func talks(name string, n int) []report.Talk {
+	all := []report.Talk{{Name: "", FlowSum: meter.FlowSum{Flows: 9, Pair: meter.Pair{In: meter.Way{Bytes: 99}}}}}
+	for i := range n {
+		one := report.Talk{Name: name, FlowSum: meter.FlowSum{Flows: 1, Pair: meter.Pair{In: meter.Way{Bytes: 7_654_321}, Out: meter.Way{Bytes: 1_234_567}}}}
+		if i > 0 {
+			one.Name += "+" + strconv.Itoa(i)
+			one.In.Bytes, one.Out.Bytes = uint64(100*i), 3
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// TestTops: the largest are named, in all formats, and the others summed.
+func TestTops(t *testing.T) {
+	r := sample(t)
+	g := r.Groups[0]
+	if len(g.Services) != 9 || g.Services[0] != (report.Top{Name: "tcp/443", Flows: 2, In: 15_308_642, Out: 2_469_134}) || g.Services[8].Name != "" {
+		t.Errorf("%+v", g.Services)
+	}
+	var in, flows uint64
+	for _, s := range g.Services {
+		in, flows = in+s.In, flows+s.Flows
+	}
+	if in != 2*(7_654_321+6600+99) || flows != 2*(12+9) {
+		t.Errorf("in all %d bytes, %d connections", in, flows)
+	}
+	for format, text := range map[string]string{"table": write(t, r, "table"), "html": write(t, r, "html"), "pdf": pdfText(t, write(t, r, "pdf")), "json": write(t, r, "json")} {
+		for _, want := range []string{"tcp/443", "198.51.100.0/24", "15308642"} {
+			if !strings.Contains(strings.ReplaceAll(text, ",", ""), want) {
+				t.Errorf("%s: no %q", format, want)
+			}
+		}
+	}
 }
 
 func write(t testing.TB, r *report.Report, format string) string {

@@ -24,6 +24,7 @@ type groupTexts struct {
 	title   string
 	facts   [][2]string
 	rows    [][]string
+	tops    []topTexts
 	details []string
 	chart   Chart
 	from    time.Time
@@ -75,6 +76,7 @@ func (r *Report) groupTexts(g Group) groupTexts {
 			{"Owed", owedText(g.Owed)},
 		},
 	}
+	t.tops = topsText(g)
 	if len(g.VMs) == 0 {
 		t.details = append(t.details, "There was no VM in this month.")
 	}
