@@ -37,7 +37,7 @@ func TestFlowTableIsBounded(t *testing.T) {
 			found[r.Owner] = r.In.Bytes
 		}
 	}
-	if got != sent || flows != 300_300 {
+	if got != sent || flows != 300_600 {
 		t.Errorf("%d bytes of %d, %d flows", got, sent, flows)
 	}
 	if diff := cmp.Diff(map[string]uint64{"flooder": 300 * 5000, "other": 300 * 7}, found); diff != "" {

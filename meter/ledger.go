@@ -82,10 +82,16 @@ func (l *Ledger) Take(r Reading, owner func(Source) (ID, bool)) ([]Sample, []Not
 	if l.Slot != now {
 		done = l.flush(now)
 	}
-	last := make(map[Source]Counts, len(r.Counts))
+	if l.Last == nil {
+		l.Last = make(map[Source]Counts, len(r.Counts))
+	}
 	for source, counts := range r.Counts {
-		last[source] = counts
-		delta := counts.Since(l.Last[source])
+		before, known := l.Last[source]
+		if known && counts == before {
+			continue
+		}
+		l.Last[source] = counts
+		delta := counts.Since(before)
 		if delta.IsZero() {
 			continue
 		}
@@ -95,16 +101,18 @@ func (l *Ledger) Take(r Reading, owner func(Source) (ID, bool)) ([]Sample, []Not
 		}
 		done = l.book(done, meter, delta, parts)
 	}
-	for source, counts := range l.Last {
-		// A counter that is not there now may be seen again: one that was
-		// made anew says less, and one that was only missed says more.
-		if _, there := last[source]; !there {
-			if _, owned := owner(source); owned {
-				last[source] = counts
+	if len(l.Last) > len(r.Counts) {
+		for source := range l.Last {
+			// A counter that is not there now may be seen again: one that was
+			// made anew says less, and one that was only missed says more.
+			if _, there := r.Counts[source]; !there {
+				if _, owned := owner(source); !owned {
+					delete(l.Last, source)
+				}
 			}
 		}
 	}
-	l.Last, l.At, l.SinceBoot, l.Boot = last, r.At, r.SinceBoot, r.Boot
+	l.At, l.SinceBoot, l.Boot = r.At, r.SinceBoot, r.Boot
 	return merge(done), notes
 }
 

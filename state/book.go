@@ -45,6 +45,12 @@ type knownMeter struct {
 	name, plan string
 }
 
+// ownedMeter is whose a source was, and the number of that meter.
+type ownedMeter struct {
+	Meter
+	id meter.ID
+}
+
 // Booked is what a booking came to.
 type Booked struct {
 	Samples int // five-minute samples that were completed
@@ -81,9 +87,16 @@ func (u *Usage) book(ctx context.Context, r meter.Reading, owners func(meter.Sou
 		if !owned {
 			return 0, false
 		}
+		if have := u.owned[s]; have.Meter == m {
+			return have.id, true // as in nearly every reading
+		}
 		id, err := u.intern(ctx, tx, m, r.At)
-		wrong = errors.Join(wrong, err)
-		return id, err == nil
+		if err != nil {
+			wrong = errors.Join(wrong, err)
+			return 0, false
+		}
+		u.owned[s] = ownedMeter{m, id}
+		return id, true
 	})
 	if wrong != nil {
 		return Booked{}, wrong
@@ -118,7 +131,7 @@ func (u *Usage) recall(ctx context.Context, tx *sql.Tx) error {
 	if u.ledger, err = readLedger(ctx, tx); err != nil {
 		return err
 	}
-	u.meters = map[meterKey]knownMeter{}
+	u.meters, u.owned = map[meterKey]knownMeter{}, map[meter.Source]ownedMeter{}
 	all, err := readMeters(ctx, tx)
 	for _, m := range all {
 		u.meters[m.key()] = knownMeter{m.ID, m.Name, m.Plan}

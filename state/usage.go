@@ -34,6 +34,7 @@ type Usage struct {
 	seq    int64
 	ledger *meter.Ledger
 	meters map[meterKey]knownMeter
+	owned  map[meter.Source]ownedMeter // by source, as it was asked for last
 }
 
 // OpenUsage opens the usage database of an installation, and makes it when
