@@ -66,7 +66,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	switch {
-	case *core:
+	case *core && flag.NArg() == 0:
 		packages = lab.Core(packages)
 	case *fast:
 		packages = lab.Fast(packages)
