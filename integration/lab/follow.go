@@ -97,6 +97,8 @@ func (f *follower) line(line string) (last bool, err error) {
 func (f *follower) end(status string) error {
 	tests, err := f.decoder.end(status)
 	f.run.result.Tests = append(f.run.result.Tests, tests...)
+	took := time.Since(f.decoder.started).Round(100 * time.Millisecond)
+	f.run.o.Log(fmt.Sprintf("test %s: %s in %v", f.decoder.pkg, Result{Tests: tests}.counts(), took))
 	f.finished, f.decoder, f.held = f.decoder.pkg, nil, ""
 	return err
 }

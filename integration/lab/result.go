@@ -54,15 +54,20 @@ func (r Result) String() string {
 	if r.Again {
 		start = "second try, " + start
 	}
+	round := func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
+	return fmt.Sprintf("%s, Linux %s, %s: %s; system %v, compile %v, %s %v, tests %v",
+		r.Flavour, r.Kernel, how, r.counts(), round(r.Build), round(r.Compile), start, round(r.Boot), round(r.Run))
+}
+
+// counts is how many tests came out how.
+func (r Result) counts() string {
 	count := map[Outcome]int{}
 	for _, t := range r.Tests {
 		if t.Name != "" {
 			count[t.Outcome]++
 		}
 	}
-	round := func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
-	return fmt.Sprintf("%s, Linux %s, %s: %d passed, %d failed, %d skipped; system %v, compile %v, %s %v, tests %v",
-		r.Flavour, r.Kernel, how, count[Pass], count[Fail], count[Skip], round(r.Build), round(r.Compile), start, round(r.Boot), round(r.Run))
+	return fmt.Sprintf("%d passed, %d failed, %d skipped", count[Pass], count[Fail], count[Skip])
 }
 
 // Err is nil if every test passed. A skip is a failure here: no test may hide

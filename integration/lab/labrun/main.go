@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 	fast := flag.Bool("fast", false, "leave out the slowest kernel tests, and let the others be short")
 	core := flag.Bool("core", false, "run only the laws of every layer and what tries a feature that few kernels have, short")
 	boot := flag.Bool("boot", false, "boot, even where a saved memory would be quicker")
-	timeout := flag.Duration("timeout", 20*time.Minute, "for all tests")
+	timeout := flag.Duration("timeout", 45*time.Minute, "for all tests, on a machine that may be busy")
 	mirror := flag.String("mirror", cmp.Or(os.Getenv("ISPCTL_MIRROR"), lab.Archive), "of the Debian archive")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: labrun [flags] [package ...]\nWithout packages: the kernel tests of every layer, or the scenario of guests on Xen.")
