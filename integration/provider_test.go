@@ -154,8 +154,9 @@ func (w *world) traces() string {
 	}
 	err := filepath.WalkDir(w.root, func(path string, _ os.DirEntry, err error) error {
 		// The database's own journal files come and go with its connections, and
-		// what a VM has used is kept when it is gone.
-		if name := filepath.Base(path); err == nil && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") && name != "usage.db" {
+		// what a VM has used is kept when it is gone. libvirt's log is set aside
+		// when it has grown.
+		if name := filepath.Base(path); err == nil && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") && name != "usage.db" && name != "libvirt.log.old" {
 			b.WriteString(path + "\n")
 		}
 		return err
