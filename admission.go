@@ -13,17 +13,22 @@ func (m *Model) LimitsOf(vm VM) Limits {
 	return limits.Under(t)
 }
 
-// Promised is the sum of the guarantees of all guests, in each direction, and
-// how many there are.
-func (m *Model) Promised() (sum Rate, guests int) {
-	plans := byName(m.Plans, func(p Plan) Name { return p.Name })
-	for _, vm := range m.Guests() {
-		if g := vm.Limits.Over(plans[vm.Plan].Limits).Guarantee; g > 0 {
-			sum += g
-			guests++
-		}
+// Promised is the sum of what the uplink is promised, in each direction, and to
+// how many.
+func (m *Model) Promised() (sum Rate, shares int) {
+	all := m.Promises()
+	for _, s := range all {
+		sum += s.Rate
 	}
-	return sum, guests
+	return sum, len(all)
+}
+
+// promisedTo says to whom the uplink is promised: guests, or guests and totals.
+func (m *Model) promisedTo(shares int) string {
+	if len(m.Totals) == 0 {
+		return fmt.Sprintf("%d guests", shares)
+	}
+	return fmt.Sprintf("%d guests and totals", shares)
 }
 
 // validatePromises checks that what is promised is there. The arithmetic is in
@@ -48,7 +53,7 @@ func (m *Model) validatePromises() error {
 		if side.has > 0 && sum > side.has {
 			return &Error{
 				Kind: Conflict, Object: object("uplink", m.Uplink.Interface),
-				Cause: fmt.Sprintf("%d guests are promised %s together; its %s is %s: %s too much", guests, sum, side.name, side.has, sum-side.has),
+				Cause: fmt.Sprintf("%s are promised %s together; its %s is %s: %s too much", m.promisedTo(guests), sum, side.name, side.has, sum-side.has),
 				Next:  "see: ispctl qos capacity",
 			}
 		}

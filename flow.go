@@ -3,16 +3,19 @@ package ispctl
 import (
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Flow is a ceiling for some of the traffic between a VM and the Internet, in
-// each direction, inside the VM's own ceiling.
+// each direction, inside the VM's own ceiling, or the priority that it has there.
 type Flow struct {
 	VM      Name
 	Slot    int     // tells the flows of a VM apart, and chooses their class
 	Match   Opening // the port is that of either end
 	Remote  netip.Prefix
-	Rate    Rate
+	Rate    Rate     // 0: only a priority
+	Each    bool     // the rate is each connection's, not that of all of them together
+	Urgency Priority // empty: normal
 	Applied bool
 }
 
@@ -30,16 +33,45 @@ func (f Flow) Name() string {
 	return name
 }
 
+// Says is what the flow limit does, in words: "5mbit each, bulk".
+func (f Flow) Says() string {
+	var parts []string
+	switch {
+	case f.Each:
+		parts = append(parts, f.Rate.String()+" each")
+	case f.Rate > 0:
+		parts = append(parts, f.Rate.String())
+	}
+	if f.Urgency != "" {
+		parts = append(parts, string(f.Urgency))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Validate checks the flow by itself.
 func (f Flow) Validate() error {
 	bad := func(format string, args ...any) error { return Invalid("flow", f.Name(), format, args...) }
 	if _, err := ParseOpening(f.Match.String()); err != nil {
 		return err
 	}
-	if err := f.Rate.validate(); err != nil {
-		return bad("rate %s", err)
+	if f.Rate != 0 {
+		if err := f.Rate.validate(); err != nil {
+			return bad("rate %s", err)
+		}
+	}
+	if f.Urgency != "" {
+		if _, err := ParsePriority(string(f.Urgency)); err != nil {
+			return bad("priority %q is none of %v", string(f.Urgency), Priorities())
+		}
 	}
 	switch {
+	case f.Rate == 0 && f.Each:
+		return bad("each connection needs a rate; write --rate RATE")
+	case f.Rate == 0 && f.Urgency == "":
+		return bad("neither has a rate nor a priority; write --rate RATE or --priority bulk")
+	case f.Each && f.Match.Transport != TransportTCP && f.Match.Transport != TransportUDP:
+		return bad("only tcp and udp have connections that can be told apart; match tcp/PORT or udp/PORT")
+
 	case f.Match.Transport == AnyTransport && !f.Remote.IsValid():
 		return bad("matches everything; that is the VM's own ceiling: ispctl qos set %s --down RATE --up RATE", f.VM)
 	case f.Remote.IsValid() && f.Remote != f.Remote.Masked():
@@ -85,6 +117,9 @@ func (m *Model) validateFlows() error {
 			if ceiling != 0 && f.Rate > ceiling {
 				return Invalid("flow", f.Name(), "rate %s is above the VM's own ceiling of %s", f.Rate, ceiling)
 			}
+		}
+		if f.Urgency != "" && limits.Down == 0 && limits.Up == 0 {
+			return Invalid("flow", f.Name(), "a priority says nothing in a VM without a ceiling, for nothing waits; set one: ispctl qos set %s --down RATE --up RATE", f.VM)
 		}
 		for _, other := range of[f.VM] {
 			if f.Overlaps(other) {

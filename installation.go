@@ -123,6 +123,11 @@ func (i Installation) GuestUID(vm int64) uint32 {
 // Shaper is the name of the interface that what comes out of a tap waits in.
 func (i Installation) Shaper(tap string) string { return tap + "u" }
 
+// Inbound is the name of the interface that what comes in by the uplink waits in,
+// on its way to guests. A tap's number is followed by a hyphen, and a zone's
+// name starts with a letter, so no other link ever bears it.
+func (i Installation) Inbound() string { return i.Prefix + "-0in" }
+
 // ShaperGroup is the link group of the shapers, which mark them as LinkGroup
 // does bridges and taps.
 func (i Installation) ShaperGroup() uint32 {

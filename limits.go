@@ -15,6 +15,7 @@ type Limits struct {
 	Guarantee Rate // of each direction, whatever the others do
 	Burst     Size // that may pass at full speed after a pause
 	Local     Rate // ceiling of each direction between it and the zones of this host
+	DSCP      DSCP // what becomes of the marks of urgency in its packets
 
 	Connections    int64 // that it may have open at once, of each of its addresses
 	NewConnections int64 // that it may open in a second, of each of its addresses
@@ -53,6 +54,12 @@ var limitTable = []Limit{
 	rateLimit("guarantee", "rate it is promised on the uplink, in each direction", func(l *Limits) *Rate { return &l.Guarantee }),
 	sizeLimit("burst", "what may pass at full speed after a pause", "SIZE", func(l *Limits) *Size { return &l.Burst }),
 	rateLimit("local", "ceiling between it and the zones of this host, in each direction", func(l *Limits) *Rate { return &l.Local }),
+	{
+		"dscp", "WORD", "marks of urgency: trust them, clear them, or the mark that what it sends to the Internet shall have, as cs1",
+		func(l *Limits) *int64 { return (*int64)(&l.DSCP) },
+		func(s string) (int64, error) { d, err := ParseDSCP(s); return int64(d), err },
+		func(n int64) string { return DSCP(n).String() },
+	},
 	countLimit("connections", "connections that each of its addresses may have open at once", func(l *Limits) *int64 { return &l.Connections }),
 	countLimit("new-connections", "connections that each of its addresses may open in a second", func(l *Limits) *int64 { return &l.NewConnections }),
 	countLimit("packets", "packets that each of its addresses may send out of its zone in a second", func(l *Limits) *int64 { return &l.Packets }),
@@ -226,7 +233,12 @@ func (l Limits) Validate() error {
 			return fmt.Errorf("burst %s takes more than %d seconds at %s %s", l.Burst, maxBurstTime, one.name, one.rate)
 		}
 	}
+	if err := l.DSCP.validate(); err != nil {
+		return err
+	}
 	switch {
+	case l.DSCP == TrustDSCP && l.Down == 0 && l.Up == 0:
+		return errors.New("dscp trust without a ceiling says nothing, for nothing waits; set down or up")
 	case l.Burst != 0 && l.Down == 0 && l.Up == 0:
 		return errors.New("burst without a ceiling says nothing; set down or up")
 	case l.Burst != 0 && l.Burst < minBurst:

@@ -42,6 +42,9 @@ func TestLimitsRefuse(t *testing.T) {
 		"connections 1 is not 8 to 4000000":                    {Connections: 1},
 		"new-connections -5 is not 1 to 4000000":               {NewConnections: -5},
 		"packets 10 is not 50 to 100000000":                    {Packets: 10},
+		"dscp 99 is no mark":                                   {DSCP: 99},
+
+		"dscp trust without a ceiling says nothing, for nothing waits; set down or up": {DSCP: ispctl.TrustDSCP},
 	} {
 		if err := l.Validate(); err == nil || err.Error() != want {
 			t.Errorf("want %q, have %v", want, err)

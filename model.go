@@ -28,6 +28,7 @@ type Model struct {
 	Forwards     []Forward
 	Policies     []Policy
 	Flows        []Flow
+	Totals       []Total
 	Metering     Metering
 	Quotas       []Quota
 	Tariffs      []Tariff
@@ -138,6 +139,7 @@ func (m *Model) Sort() {
 	slices.SortFunc(m.VMs, func(a, b VM) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.VPN.Peers, func(a, b Peer) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	slices.SortFunc(m.Policies, ComparePolicies)
+	slices.SortFunc(m.Totals, func(a, b Total) int { return cmp.Compare(a.Of(), b.Of()) })
 	slices.SortFunc(m.Flows, func(a, b Flow) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Slot, b.Slot)) })
 	slices.SortFunc(m.Quotas, func(a, b Quota) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Plan, b.Plan)) })
 	slices.SortFunc(m.Tariffs, func(a, b Tariff) int { return cmp.Compare(a.Plan, b.Plan) })

@@ -34,10 +34,10 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.tenants, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.metering, a.quotas, a.tariffs}
+	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.tenants, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.totals, a.metering, a.quotas, a.tariffs}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
-		steps = append([]func() error{a.pruneForwards, a.pruneFlows, a.pruneUsage}, steps...)
+		steps = append([]func() error{a.pruneForwards, a.pruneFlows, a.pruneTotals, a.pruneUsage}, steps...)
 		steps = append(steps, a.pruneVMs, a.pruneTenants, a.prunePlans, a.prunePolicies, a.pruneZones, a.pruneAddresses)
 	}
 	for _, step := range steps {
@@ -85,6 +85,13 @@ func (a *applier) dangling() error {
 	a.danglingUsage(check, vms, plans)
 	for _, f := range d.Flows {
 		check(f.VMAt, known("vm", string(f.VM), vms))
+	}
+	for _, one := range d.Totals {
+		have := zones
+		if one.Kind == ispctl.TenantTotal {
+			have = tenants
+		}
+		check(one.NameAt, known(string(one.Kind), string(one.Name), have))
 	}
 	for _, one := range d.Addresses {
 		if one.VM != "" {

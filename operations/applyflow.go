@@ -22,11 +22,11 @@ func (a *applier) flows() error {
 			if want.Slot, err = freeSlot(m, want); err != nil {
 				return a.doc.At(one.At, err)
 			}
-			a.say("+ flow %s %s", want.Name(), want.Rate)
+			a.say("+ flow %s %s", want.Name(), want.Says())
 		case want == have:
 			continue
 		default:
-			a.say("~ flow %s %s", want.Name(), changes(field{"rate", have.Rate, want.Rate}))
+			a.say("~ flow %s %s", want.Name(), changes(field{"limit", have.Says(), want.Says()}))
 		}
 		if err := a.tx.PutFlow(want); err != nil {
 			return err

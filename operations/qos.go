@@ -97,7 +97,7 @@ func (p *Provider) AddFlow(ctx context.Context, f ispctl.Flow, o Options) (Resul
 			return nil, err
 		}
 		have, there := findFlow(m, f)
-		if there && have.Rate == f.Rate {
+		if there && have.Says() == f.Says() {
 			return nil, nil
 		}
 		sign := "~"
@@ -108,7 +108,7 @@ func (p *Provider) AddFlow(ctx context.Context, f ispctl.Flow, o Options) (Resul
 				return nil, err
 			}
 		}
-		return []string{fmt.Sprintf("%s flow %s %s", sign, f.Name(), f.Rate)}, tx.PutFlow(f)
+		return []string{fmt.Sprintf("%s flow %s %s", sign, f.Name(), f.Says())}, tx.PutFlow(f)
 	})
 }
 

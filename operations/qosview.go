@@ -9,26 +9,27 @@ import (
 
 // LimitsView is limits as scripts see them; 0: there is none.
 type LimitsView struct {
-	Down            int64 `json:"down_bits_per_second"`
-	Up              int64 `json:"up_bits_per_second"`
-	Guarantee       int64 `json:"guarantee_bits_per_second"`
-	Burst           int64 `json:"burst_bytes"`
-	Local           int64 `json:"local_bits_per_second"`
-	CPUCeiling      int64 `json:"cpu_ceiling_percent"`
-	CPUShares       int64 `json:"cpu_shares"`
-	MemoryGuarantee int64 `json:"memory_guarantee_bytes"`
-	ReadIOPS        int64 `json:"read_iops"`
-	WriteIOPS       int64 `json:"write_iops"`
-	ReadRate        int64 `json:"read_bytes_per_second"`
-	WriteRate       int64 `json:"write_bytes_per_second"`
-	Connections     int64 `json:"connections"`
-	NewConnections  int64 `json:"new_connections_per_second"`
-	Packets         int64 `json:"packets_per_second"`
+	Down            int64  `json:"down_bits_per_second"`
+	Up              int64  `json:"up_bits_per_second"`
+	Guarantee       int64  `json:"guarantee_bits_per_second"`
+	Burst           int64  `json:"burst_bytes"`
+	Local           int64  `json:"local_bits_per_second"`
+	DSCP            string `json:"dscp"` // trust, clear, or a mark; empty: they pass unheeded
+	CPUCeiling      int64  `json:"cpu_ceiling_percent"`
+	CPUShares       int64  `json:"cpu_shares"`
+	MemoryGuarantee int64  `json:"memory_guarantee_bytes"`
+	ReadIOPS        int64  `json:"read_iops"`
+	WriteIOPS       int64  `json:"write_iops"`
+	ReadRate        int64  `json:"read_bytes_per_second"`
+	WriteRate       int64  `json:"write_bytes_per_second"`
+	Connections     int64  `json:"connections"`
+	NewConnections  int64  `json:"new_connections_per_second"`
+	Packets         int64  `json:"packets_per_second"`
 }
 
 func viewLimits(l ispctl.Limits) LimitsView {
 	return LimitsView{
-		Down: int64(l.Down), Up: int64(l.Up), Guarantee: int64(l.Guarantee), Burst: int64(l.Burst), Local: int64(l.Local),
+		Down: int64(l.Down), Up: int64(l.Up), Guarantee: int64(l.Guarantee), Burst: int64(l.Burst), Local: int64(l.Local), DSCP: l.DSCP.String(),
 		CPUCeiling: int64(l.CPUCeiling), CPUShares: l.CPUShares, MemoryGuarantee: int64(l.MemoryGuarantee),
 		ReadIOPS: l.ReadIOPS, WriteIOPS: l.WriteIOPS, ReadRate: int64(l.ReadRate), WriteRate: int64(l.WriteRate),
 		Connections: l.Connections, NewConnections: l.NewConnections, Packets: l.Packets,
@@ -54,11 +55,14 @@ type FlowView struct {
 	VM     ispctl.Name `json:"vm"`
 	Match  string      `json:"match"`
 	Remote string      `json:"remote"`
-	Rate   int64       `json:"bits_per_second"`
+	Rate   int64       `json:"bits_per_second"` // 0: only a priority
+
+	PerConnection bool   `json:"per_connection"` // the rate is each connection's
+	Priority      string `json:"priority"`       // interactive, normal or bulk; empty: normal, or what the VM's marks say
 }
 
 func viewFlow(f ispctl.Flow) FlowView {
-	v := FlowView{VM: f.VM, Match: f.Match.String(), Rate: int64(f.Rate)}
+	v := FlowView{VM: f.VM, Match: f.Match.String(), Rate: int64(f.Rate), PerConnection: f.Each, Priority: string(f.Urgency)}
 	if f.Remote.IsValid() {
 		v.Remote = f.Remote.String()
 	}

@@ -21,8 +21,13 @@ const (
 	DelProgram             // say nothing of it any more
 	DelClass               // nothing is sent to it any more
 	Redirect               // let what comes out of the tap wait in the shaper
+	AddInbound             // make the interface that what comes in waits in
+	UpInbound              // bring it up
+	Divert                 // let a zone's bridge send through it what the program says
 	Release                // it is left over: all of the above goes
+	Straight               // a bridge sends nothing through it any more
 	DelRoot                // a tree is left over
+	DelInbound             // the interface is
 )
 
 // Change is one act on a device of a port, or on an uplink, whose Port names no
@@ -30,17 +35,20 @@ const (
 type Change struct {
 	Act     Act
 	Port    Port   // as wanted or, of Release, as it was seen
-	Device  string // that has the tree
+	Device  string // that has the tree, or the bridge
+	Inbound string // of Divert, where it leads
 	Class   Class
 	Program Program
 }
 
 // Kind is Prune for what is left over and Ensure for all else.
 func (c Change) Kind() converge.Kind {
-	if c.Act == Release || c.Act == DelRoot {
+	switch c.Act {
+	case Release, Straight, DelRoot, DelInbound:
 		return converge.Prune
+	default:
+		return converge.Ensure
 	}
-	return converge.Ensure
 }
 
 // Object is the VM whose port it is, see [converge.Owned].
@@ -57,8 +65,12 @@ func (c Change) String() string {
 		return fmt.Sprintf("tc qdisc add dev %s root handle %x: htb default %x direct_qlen %d", c.Device, Major, c.Class.Minor, directPackets)
 	case SetClass:
 		k := c.Class
-		return fmt.Sprintf("tc class replace dev %s parent %s classid %s htb rate %s ceil %s burst %db cburst %db quantum %d",
+		text := fmt.Sprintf("tc class replace dev %s parent %s classid %s htb rate %s ceil %s burst %db cburst %db quantum %d",
 			c.Device, classID(k.Parent), classID(k.Minor), k.Rate, k.Ceil, bytes(k.Buffer, k.Rate), bytes(k.Cbuffer, k.Ceil), k.turn())
+		if k.Prio != 0 {
+			text += fmt.Sprintf(" prio %d", k.Prio)
+		}
+		return text
 	case SetLeaf:
 		return fmt.Sprintf("tc qdisc replace dev %s parent %s %s", c.Device, classID(c.Class.Minor), c.Class.leafText())
 	case SetProgram:
@@ -70,12 +82,26 @@ func (c Change) String() string {
 	case Redirect:
 		return fmt.Sprintf("tc qdisc replace dev %s ingress && tc filter replace dev %s ingress protocol all pref %d handle %d bpf bytecode '%s' action mirred egress redirect dev %s",
 			c.Port.Tap, c.Port.Tap, preference, handle, matchAll, c.Port.Shaper)
+	case AddInbound:
+		return fmt.Sprintf("ip link add %s mtu %d numtxqueues 1 numrxqueues 1 type ifb", c.Device, shaperMTU)
+	case UpInbound:
+		return fmt.Sprintf("ip link set dev %s alias %q up", c.Device, inboundAlias)
+	case Divert:
+		return fmt.Sprintf("tc qdisc replace dev %s clsact && tc filter replace dev %s egress protocol all pref %d handle %d bpf bytecode '%s' action mirred egress redirect dev %s",
+			c.Device, c.Device, preference, handle, c.Program, c.Inbound)
+	case Straight:
+		return fmt.Sprintf("tc filter del dev %s egress pref %d", c.Device, preference)
+	case DelInbound:
+		return fmt.Sprintf("ip link del %s", c.Device)
 	case DelRoot, ReplaceRoot:
 		return fmt.Sprintf("tc qdisc del dev %s root", c.Device)
 	default: // Release
 		return fmt.Sprintf("tc filter del dev %s ingress pref %d; tc qdisc del dev %s root; ip link del %s", c.Port.Tap, preference, c.Port.Tap, shaperName(c.Port))
 	}
 }
+
+// inboundAlias says to people what the interface is for.
+const inboundAlias = "what comes in by the uplink"
 
 func shaperName(p Port) string {
 	if p.Shaper == "" {

@@ -32,6 +32,7 @@ type version struct {
 	protocol         uint32
 	icmp             uint32
 	etherType, ports uint32
+	tos, tosShift    uint32 // two bytes that have the mark of urgency, and how far from their end
 }
 
 // RFC 791 and RFC 8200. The ports of IPv4 are behind a header of any length; those
@@ -43,8 +44,8 @@ const (
 )
 
 var (
-	ipv4 = version{addresses: [2]uint32{26, 30}, words: 1, protocol: 23, icmp: 1, etherType: 0x0800}
-	ipv6 = version{addresses: [2]uint32{22, 38}, words: 4, protocol: 20, icmp: 58, etherType: 0x86dd, ports: 54}
+	ipv4 = version{addresses: [2]uint32{26, 30}, words: 1, protocol: 23, icmp: 1, etherType: 0x0800, tos: 14, tosShift: 2}
+	ipv6 = version{addresses: [2]uint32{22, 38}, words: 4, protocol: 20, icmp: 58, etherType: 0x86dd, ports: 54, tos: 14, tosShift: 6}
 )
 
 func (v version) of(a netip.Addr) bool { return a.Is4() == (v.words == 1) }
@@ -79,11 +80,14 @@ func (w wish) part(v version, zones []netip.Prefix) []bpf.Instruction {
 		}
 	}
 	for _, f := range w.flows {
-		if !f.Remote.IsValid() || v.of(f.Remote.Addr()) {
+		if (ownClass(f) || f.Urgency != "") && (!f.Remote.IsValid() || v.of(f.Remote.Addr())) {
 			code = append(code, w.flow(v, f)...)
 		}
 	}
-	return append(code, verdict(w.internet > 0 || len(w.flows) > 0, restClass))
+	if w.prioritised() && w.dscp == ispctl.TrustDSCP {
+		code = append(code, v.marks()...)
+	}
+	return append(code, verdict(w.shaped(), restClass))
 }
 
 // under goes on if the remote address is in a prefix, and else past so many
@@ -111,7 +115,7 @@ func (w wish) under(v version, p netip.Prefix, skip int) []bpf.Instruction {
 // flow returns the class of a flow for what matches it. A fragment that is not
 // the first has no ports, and is none of a flow with one.
 func (w wish) flow(v version, f ispctl.Flow) []bpf.Instruction {
-	tail := []bpf.Instruction{verdict(true, flowClass(f))}
+	tail := []bpf.Instruction{verdict(true, w.classOf(f))}
 	if f.Match.Port != 0 {
 		tail = append(v.port(uint32(f.Match.Port)), tail...)
 	}
@@ -126,6 +130,35 @@ func (w wish) flow(v version, f ispctl.Flow) []bpf.Instruction {
 		head = append(w.under(v, f.Remote, len(head)+len(tail)), head...)
 	}
 	return append(head, tail...)
+}
+
+// classOf is where what matches a flow limit waits.
+func (w wish) classOf(f ispctl.Flow) uint16 {
+	switch {
+	case ownClass(f):
+		return flowClass(f)
+	case f.Urgency == ispctl.Interactive:
+		return urgentClass
+	case f.Urgency == ispctl.Bulk:
+		return bulkClass
+	}
+	return restClass
+}
+
+// marks puts what bears a mark of urgency where it belongs.
+func (v version) marks() []bpf.Instruction {
+	code := []bpf.Instruction{
+		bpf.LoadAbsolute{Off: v.tos, Size: 2},
+		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: v.tosShift},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0x3f},
+	}
+	classes := map[ispctl.Priority]uint16{ispctl.Interactive: urgentClass, ispctl.Bulk: bulkClass}
+	for mark := byte(0); mark < 64; mark++ {
+		if c := classes[ispctl.PriorityOf(mark)]; c != 0 {
+			code = append(code, bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(mark), SkipFalse: 1}, verdict(true, c))
+		}
+	}
+	return code
 }
 
 // port goes on if it is that of either end, and else past one instruction.

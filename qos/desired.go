@@ -21,7 +21,14 @@ const LegRate = 100 * ispctl.Mbit
 // State is every shaped tap by name, and the uplink's tree.
 type State struct {
 	Ports  map[string]Port
-	Uplink map[string]Tree // by interface; at most one is wanted
+	Uplink map[string]Tree // by interface: the uplink, and what comes in by it
+
+	Inbound Inbound
+}
+
+// NewState is a state of nothing.
+func NewState() State {
+	return State{Ports: map[string]Port{}, Uplink: map[string]Tree{}, Inbound: Inbound{Bridges: map[string]Program{}}}
 }
 
 // Len is the number of shaped taps.
@@ -49,7 +56,7 @@ func (p Port) Object() string {
 // the kernel has.
 func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 	return func(m *ispctl.Model) (State, error) {
-		s := State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}
+		s := NewState()
 		var local []netip.Prefix
 		for _, z := range m.Zones {
 			local = append(local, z.Prefix)
@@ -79,8 +86,8 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 				if nic.Role == ispctl.AdminNIC {
 					p.ToGuest, p.FromGuest = leg(limits, leaf), leg(limits, leaf)
 				} else {
-					down := wish{limits.Down, limits.Local, limits.Burst, flows[vm.Name], local, toGuest}
-					up := wish{limits.Up, limits.Local, limits.Burst, flows[vm.Name], local, fromGuest}
+					down := wish{limits.Down, limits.Local, limits.Burst, limits.DSCP, flows[vm.Name], local, toGuest}
+					up := wish{limits.Up, limits.Local, limits.Burst, limits.DSCP, flows[vm.Name], local, fromGuest}
 					if down.nothing() && up.nothing() {
 						continue
 					}
@@ -89,9 +96,11 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 				s.Ports[p.Tap] = p
 			}
 		}
-		if guests := guestClasses(m); len(guests) > 0 {
-			s.Uplink[m.Uplink.Interface] = uplinkTree(m, guests, leaf)
+		guests := guestClasses(m)
+		if up := outward(m); up.needed(m, guests) {
+			s.Uplink[m.Uplink.Interface] = up.tree(m, guests, leaf)
 		}
+		s.inbound(m, guests, local, leaf)
 		return s, nil
 	}
 }
@@ -100,12 +109,18 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 type wish struct {
 	internet, local ispctl.Rate
 	burst           ispctl.Size
+	dscp            ispctl.DSCP
 	flows           []ispctl.Flow
 	zones           []netip.Prefix
 	direction       direction
 }
 
-func (w wish) nothing() bool { return w.internet == 0 && w.local == 0 && len(w.flows) == 0 }
+func (w wish) nothing() bool { return !w.shaped() && w.local == 0 }
+
+// shaped says whether anything with the Internet waits in a class.
+func (w wish) shaped() bool {
+	return w.internet > 0 || slices.ContainsFunc(w.flows, ownClass) || w.prioritised()
+}
 
 // leg is the tree of a NIC that is no way to the Internet: one class for all.
 func leg(l ispctl.Limits, leaf func() Kind) Tree {
@@ -123,7 +138,7 @@ func (w wish) tree(leaf func() Kind) Tree {
 		return Tree{}.rooted()
 	}
 	var classes []Class
-	if w.internet > 0 || len(w.flows) > 0 {
+	if w.shaped() {
 		classes = append(classes, w.internetClasses(leaf)...)
 	}
 	if w.local > 0 {
@@ -146,13 +161,42 @@ func (w wish) internetClasses(leaf func() Kind) []Class {
 		burst = defaultBurst(total)
 	}
 	outer := class(internetClass, 0, total, total, burst)
-	var flows []Class
+	var inside []Class
 	rest := total
-	for _, f := range w.flows {
-		// Together they are assured of half at most.
-		assured := min(f.Rate, total/ispctl.Rate(2*len(w.flows))) / 8 * 8
+	add := func(minor uint16, assured, ceil ispctl.Rate, burst int64, p ispctl.Priority) {
+		assured = assured / 8 * 8
 		rest -= assured
-		flows = append(flows, leafClass(flowClass(f), internetClass, assured, f.Rate, defaultBurst(f.Rate), leaf))
+		c := leafClass(minor, internetClass, assured, ceil, burst, leaf)
+		c.Prio = w.prio(p)
+		inside = append(inside, c)
 	}
-	return append([]Class{outer, leafClass(restClass, internetClass, rest, total, burst, leaf)}, flows...)
+	for _, f := range w.flows {
+		if ownClass(f) {
+			// Together they are assured of half at most.
+			add(flowClass(f), min(f.Rate, total/ispctl.Rate(2*len(w.flows))), f.Rate, defaultBurst(f.Rate), f.Urgency)
+		}
+	}
+	if w.prioritised() {
+		add(urgentClass, total/4, total, burst, ispctl.Interactive)
+		add(bulkClass, total/20, total, burst, ispctl.Bulk)
+	}
+	add(restClass, rest, total, burst, ispctl.Normal)
+	return append(inside, outer)
+}
+
+// ownClass says whether a flow limit is one of all that matches it, together.
+func ownClass(f ispctl.Flow) bool { return f.Rate > 0 && !f.Each }
+
+// prioritised says whether anything asks for what is more urgent, or less.
+func (w wish) prioritised() bool {
+	return w.internet > 0 && w.dscp == ispctl.TrustDSCP ||
+		slices.ContainsFunc(w.flows, func(f ispctl.Flow) bool { return f.Urgency != "" })
+}
+
+// prio is a priority in HTB's words; where nobody asks all have one.
+func (w wish) prio(p ispctl.Priority) uint32 {
+	if !w.prioritised() {
+		return 0
+	}
+	return uint32(max(slices.Index(ispctl.Priorities(), cmp.Or(p, ispctl.Normal)), 0))
 }

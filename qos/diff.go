@@ -13,17 +13,50 @@ func Diff(want, have State) []Change {
 	for _, tap := range slices.Sorted(maps.Keys(want.Ports)) {
 		changes = append(changes, mend(want.Ports[tap], have.Ports[tap])...)
 	}
+	if want.Inbound.Device != "" && have.Inbound.Device == "" {
+		changes = append(changes, Change{Act: AddInbound, Device: want.Inbound.Device})
+	}
 	for _, dev := range slices.Sorted(maps.Keys(want.Uplink)) {
 		changes = append(changes, mendTree(Port{}, dev, want.Uplink[dev], have.Uplink[dev])...)
 	}
+	changes = append(changes, divert(want.Inbound, have.Inbound)...)
 	for _, tap := range slices.Sorted(maps.Keys(have.Ports)) {
 		if _, wanted := want.Ports[tap]; !wanted {
 			changes = append(changes, Change{Act: Release, Port: have.Ports[tap]})
 		}
 	}
+	for _, bridge := range slices.Sorted(maps.Keys(have.Inbound.Bridges)) {
+		if _, wanted := want.Inbound.Bridges[bridge]; !wanted {
+			changes = append(changes, Change{Act: Straight, Device: bridge})
+		}
+	}
+	if want.Inbound.Device == "" && have.Inbound.Device != "" {
+		changes = append(changes, Change{Act: DelInbound, Device: have.Inbound.Device}) // with its tree
+	}
 	for _, dev := range slices.Sorted(maps.Keys(have.Uplink)) {
+		if dev == have.Inbound.Device && want.Inbound.Device == "" {
+			continue
+		}
 		if _, wanted := want.Uplink[dev]; !wanted {
 			changes = append(changes, Change{Act: DelRoot, Device: dev})
+		}
+	}
+	return changes
+}
+
+// divert lets the bridges send through the inbound interface when it has its
+// tree and is up.
+func divert(w, h Inbound) []Change {
+	if w.Device == "" {
+		return nil
+	}
+	var changes []Change
+	if !h.Up {
+		changes = append(changes, Change{Act: UpInbound, Device: w.Device})
+	}
+	for _, bridge := range slices.Sorted(maps.Keys(w.Bridges)) {
+		if p, there := h.Bridges[bridge]; !there || p != w.Bridges[bridge] {
+			changes = append(changes, Change{Act: Divert, Device: bridge, Inbound: w.Device, Program: w.Bridges[bridge]})
 		}
 	}
 	return changes
@@ -65,6 +98,11 @@ func mendTree(p Port, dev string, w, h Tree) []Change {
 	}
 	for _, c := range w.Classes {
 		old := find(h.Classes, c.Minor)
+		if old.Minor != 0 && old.Parent != c.Parent {
+			// A class stays where it was made.
+			do(DelClass, old)
+			old = Class{}
+		}
 		if !old.sameShape(c) {
 			do(SetClass, c)
 		}

@@ -29,12 +29,14 @@ var _ converge.Target[State, Change] = (*Fake)(nil)
 
 // NewFake is a host with a root qdisc that is not ours.
 func NewFake() *Fake {
-	return &Fake{State: State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}, Foreign: map[string]string{"eth0": "fq_codel"}}
+	return &Fake{State: NewState(), Foreign: map[string]string{"eth0": "fq_codel"}}
 }
 
 // Observe lists what is ours.
 func (f *Fake) Observe(context.Context) (State, error) {
-	s := State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}
+	s := NewState()
+	s.Inbound.Device, s.Inbound.Up = f.State.Inbound.Device, f.State.Inbound.Up
+	maps.Copy(s.Inbound.Bridges, f.State.Inbound.Bridges)
 	for tap, p := range f.State.Ports {
 		p.ToGuest, p.FromGuest = p.ToGuest.clone(), p.FromGuest.clone()
 		s.Ports[tap] = p
@@ -105,8 +107,36 @@ func (f *Fake) applyUplink(c Change) error {
 	if f.Foreign[c.Device] != "" {
 		return errors.New("has a root qdisc that is not ours")
 	}
-	if c.Act == DelRoot {
+	in := &f.State.Inbound
+	switch c.Act {
+	case DelRoot:
 		delete(f.State.Uplink, c.Device)
+		return nil
+	case AddInbound:
+		in.Device = c.Device
+		return nil
+	case UpInbound, DelInbound:
+		if in.Device != c.Device {
+			if c.Act == DelInbound {
+				return nil
+			}
+			return errors.New("no such link")
+		}
+		in.Up = c.Act == UpInbound
+		if c.Act == DelInbound {
+			// What was led there leads nowhere.
+			*in = Inbound{Bridges: map[string]Program{}}
+			delete(f.State.Uplink, c.Device)
+		}
+		return nil
+	case Divert:
+		if in.Device != c.Inbound {
+			return errors.New("no such link")
+		}
+		in.Bridges[c.Device] = c.Program
+		return nil
+	case Straight:
+		delete(in.Bridges, c.Device)
 		return nil
 	}
 	t, err := f.State.Uplink[c.Device].apply(c)
@@ -128,6 +158,9 @@ func (t Tree) apply(c Change) (Tree, error) {
 			t = Tree{Rooted: true, Default: c.Class.Minor}
 		}
 	case SetClass:
+		if at >= 0 && t.Classes[at].Parent != c.Class.Parent {
+			return t, errors.New("a class stays where it was made")
+		}
 		if c.Class.Parent != 0 && find(t.Classes, c.Class.Parent).Minor == 0 {
 			return t, errors.New("no such parent")
 		}

@@ -22,6 +22,7 @@ func TestChangeInFlight(t *testing.T) {
 	testkit.Need(t, iperf3)
 	w := wired(t, 1, 1500)
 	flow := ispctl.Flow{VM: "web0", Match: opening("tcp/80"), Rate: 5 * ispctl.Mbit}
+	urgent := ispctl.Flow{VM: "web0", Slot: 1, Match: opening("udp/53"), Urgency: ispctl.Interactive}
 	w.limit(t, 0, ispctl.Limits{Down: 20 * ispctl.Mbit, Up: 20 * ispctl.Mbit})
 	done := make(chan float64, 2)
 	for i, way := range []way{up, down} {
@@ -34,6 +35,7 @@ func TestChangeInFlight(t *testing.T) {
 		r := ispctl.Rate(10+5*(i%3)) * ispctl.Mbit
 		w.limit(t, 0, ispctl.Limits{Down: r, Up: 2 * r})
 		w.limit(t, 0, ispctl.Limits{Down: r, Up: r, Local: ispctl.Mbit, Burst: ispctl.MiB}, flow)
+		w.limit(t, 0, ispctl.Limits{Down: r, Up: r, DSCP: ispctl.TrustDSCP}, flow, urgent)
 		time.Sleep(50 * time.Millisecond)
 	}
 	for range 2 {

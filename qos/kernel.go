@@ -48,6 +48,8 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 		switch c.Act {
 		case AddShaper:
 			a.queue(c, unix.EEXIST, addShaper(c.Port.Shaper, k.shapers))
+		case AddInbound:
+			a.queue(c, unix.EEXIST, addShaper(c.Device, k.shapers))
 		default:
 			rest = append(rest, c)
 		}
@@ -125,7 +127,7 @@ func (a *applying) flush() {
 
 // removes says whether it is well when there is nothing to remove.
 func removes(a Act) bool {
-	return a == DelClass || a == DelProgram || a == Release || a == DelRoot || a == ReplaceRoot
+	return a == DelClass || a == DelProgram || a == Release || a == DelRoot || a == ReplaceRoot || a == Straight || a == DelInbound
 }
 
 func (a *applying) change(c Change, links links) {
@@ -155,7 +157,7 @@ func (a *applying) change(c Change, links links) {
 	}
 	dev := links[c.Device].index
 	if dev == 0 && c.Device != "" {
-		if c.Act != DelRoot {
+		if !removes(c.Act) {
 			a.fail(c, fmt.Errorf("link %s is not there", c.Device))
 		}
 		return
@@ -179,7 +181,11 @@ func (a *applying) change(c Change, links links) {
 		// Both ingress and clsact have what is needed; who made it does
 		// not matter, and it stays.
 		a.queue(c, unix.EEXIST, addIngress(tap.index))
-		a.queue(c, 0, redirect(tap.index, shaper.index))
+		a.queue(c, 0, redirect(tap.index, atIngress, matchAll, shaper.index))
+	case UpInbound, DelInbound:
+		a.inbound(c, links[c.Device])
+	case Divert, Straight:
+		a.bridge(c, links[c.Device], links[c.Inbound])
 	case DelRoot, ReplaceRoot:
 		a.queue(c, 0, delRoot(dev))
 		a.flush() // whoever comes next looks at what is there
@@ -206,7 +212,7 @@ func (a *applying) addRoot(c Change, dev uint32) {
 // release takes away what is ours of a port, on a tap that may be gone.
 func (a *applying) release(c Change, tap, shaper link) {
 	if tap.index != 0 && tap.group == a.k.taps {
-		a.queue(c, 0, delRedirect(tap.index))
+		a.queue(c, 0, delRedirect(tap.index, atIngress))
 		root, err := a.k.rootOf(tap.index)
 		if err != nil {
 			a.fail(c, err)
@@ -218,5 +224,32 @@ func (a *applying) release(c Change, tap, shaper link) {
 	}
 	if shaper.index != 0 && shaper.group == a.k.shapers {
 		a.queue(c, 0, delShaper(shaper.index))
+	}
+}
+
+// inbound brings the interface up that what comes in waits in, or takes it away.
+func (a *applying) inbound(c Change, in link) {
+	switch {
+	case in.group != a.k.shapers:
+		a.fail(c, fmt.Errorf("link %s is not ours", c.Device))
+	case c.Act == DelInbound:
+		a.queue(c, 0, delShaper(in.index))
+	default:
+		a.queue(c, 0, setUp(c.Device, inboundAlias))
+	}
+}
+
+// bridge has a zone's bridge send through the inbound interface, or no more.
+func (a *applying) bridge(c Change, bridge, in link) {
+	switch {
+	case bridge.group != a.k.taps:
+		a.fail(c, fmt.Errorf("link %s is not ours", c.Device))
+	case c.Act == Straight:
+		a.queue(c, 0, delRedirect(bridge.index, atEgress))
+	case in.index == 0 || in.group != a.k.shapers:
+		a.fail(c, fmt.Errorf("link %s is not there, or is not ours", c.Inbound))
+	default:
+		a.queue(c, unix.EEXIST, addClsact(bridge.index))
+		a.queue(c, 0, redirect(bridge.index, atEgress, c.Program, in.index))
 	}
 }

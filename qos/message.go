@@ -31,6 +31,7 @@ const (
 	ingressQdisc = 0xffff0000
 	ingressPlace = 0xfffffff1
 	atIngress    = 0xfffffff2
+	atEgress     = 0xfffffff3
 )
 
 // directPackets is how many frames of no class may wait: an ifb's own length of
@@ -91,7 +92,7 @@ func setClass(index uint32, c Class) message {
 		opt = append(opt, 0, 1, 0, 0, 0, 0, 0, 0) // no table of rates: the link is Ethernet
 		opt = append(opt, number(uint32(min(int64(r/8), math.MaxUint32)))...)
 	}
-	for _, n := range []uint32{c.Buffer, c.Cbuffer, c.turn(), 0, 0} {
+	for _, n := range []uint32{c.Buffer, c.Cbuffer, c.turn(), 0, c.Prio} {
 		opt = append(opt, number(n)...)
 	}
 	options := attr(nil, htbParms, opt)
@@ -127,7 +128,7 @@ func readClass(t tcmsg, attrs map[uint16][]byte) (Class, bool) {
 		Buffer: n(24), Cbuffer: n(28),
 	}
 	if level := n(36); level == 0 {
-		c.Quantum = n(32)
+		c.Quantum, c.Prio = n(32), n(40)
 	}
 	if t.parent != atRoot {
 		c.Parent = uint16(t.parent)
@@ -170,22 +171,30 @@ func addIngress(index uint32) message {
 	return message{unix.RTM_NEWQDISC, create | unix.NLM_F_EXCL, object(tcmsg{index, ingressQdisc, ingressPlace, 0}, "ingress", nil)}
 }
 
-func redirect(index, to uint32) message {
+// addClsact makes the place for filters of both directions, which bears the same
+// number as that for one.
+func addClsact(index uint32) message {
+	return message{unix.RTM_NEWQDISC, create | unix.NLM_F_EXCL, object(tcmsg{index, ingressQdisc, ingressPlace, 0}, "clsact", nil)}
+}
+
+// redirect sends what a program matches to another interface: what comes in, or
+// what goes out.
+func redirect(index, place uint32, which Program, to uint32) message {
 	parms := make([]byte, 0, 28) // struct tc_mirred
 	for _, n := range []uint32{0, 0, actStolen, 0, 0, egressRedir, to} {
 		parms = append(parms, number(n)...)
 	}
 	action := attr(attr(nil, actKind, text("mirred")), actOptions, attr(nil, mirredParms, parms))
-	options := append(program(matchAll), attr(nil, bpfAct, attr(nil, 1, action))...)
-	return message{unix.RTM_NEWTFILTER, replace, object(tcmsg{index, handle, atIngress, filterInfo}, "bpf", options)}
+	options := append(program(which), attr(nil, bpfAct, attr(nil, 1, action))...)
+	return message{unix.RTM_NEWTFILTER, replace, object(tcmsg{index, handle, place, filterInfo}, "bpf", options)}
 }
 
-func getRedirect(index uint32) message {
-	return message{unix.RTM_GETTFILTER, 0, object(tcmsg{index, handle, atIngress, filterInfo}, "bpf", nil)}
+func getRedirect(index, place uint32) message {
+	return message{unix.RTM_GETTFILTER, 0, object(tcmsg{index, handle, place, filterInfo}, "bpf", nil)}
 }
 
-func delRedirect(index uint32) message {
-	return message{unix.RTM_DELTFILTER, 0, object(tcmsg{index, handle, atIngress, filterInfo}, "bpf", nil)}
+func delRedirect(index, place uint32) message {
+	return message{unix.RTM_DELTFILTER, 0, object(tcmsg{index, handle, place, filterInfo}, "bpf", nil)}
 }
 
 // readProgram reads a filter as it is told; nothing: there is none.
@@ -197,22 +206,19 @@ func readProgram(answer []byte) Program {
 	return Program(attributes(attrs[tcaOptions])[bpfOps])
 }
 
-// readRedirect is the interface that a filter sends everything to; 0: none.
-func readRedirect(answer []byte) uint32 {
+// readRedirect is what a filter sends, and to which interface; 0: none.
+func readRedirect(answer []byte) (which Program, to uint32) {
 	_, attrs, ok := readTcmsg(answer)
 	if !ok {
-		return 0
+		return "", 0
 	}
 	options := attributes(attrs[tcaOptions])
-	if Program(options[bpfOps]) != matchAll {
-		return 0
-	}
 	action := attributes(attributes(options[bpfAct])[1])
 	parms := attributes(action[actOptions])[mirredParms]
 	if len(parms) < 28 || binary.NativeEndian.Uint32(parms[20:]) != egressRedir {
-		return 0
+		return "", 0
 	}
-	return binary.NativeEndian.Uint32(parms[24:])
+	return Program(options[bpfOps]), binary.NativeEndian.Uint32(parms[24:])
 }
 
 func ifinfo(index, flags, change uint32) []byte {

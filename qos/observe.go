@@ -126,14 +126,14 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("list links: %w", err)
 	}
-	rooted, ingress := map[uint32]qdisc{}, map[uint32]bool{}
+	rooted, ingress, clsact := map[uint32]qdisc{}, map[uint32]bool{}, map[uint32]bool{}
 	leaves := map[uint32]map[uint16]qdisc{}
 	err = k.qdiscs(func(q qdisc) {
 		switch {
 		case q.ours():
 			rooted[q.index] = q
 		case q.handle == ingressQdisc:
-			ingress[q.index] = true
+			ingress[q.index], clsact[q.index] = true, q.kind == "clsact"
 		case q.parent>>16 == Major:
 			if leaves[q.index] == nil {
 				leaves[q.index] = map[uint16]qdisc{}
@@ -148,14 +148,23 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{Ports: map[string]Port{}, Uplink: map[string]Tree{}}
-	var redirected []link
+	s := NewState()
+	var redirected, diverted []link
 	for _, l := range links {
 		switch {
 		case l.group == k.shapers && l.kind == "ifb" && strings.HasSuffix(l.name, "u"):
 			p := s.port(strings.TrimSuffix(l.name, "u"))
 			p.Shaper, p.Up, p.Alias, p.FromGuest = l.name, l.up, l.alias, trees[l.index]
 			s.Ports[p.Tap] = p
+		case l.group == k.shapers && l.kind == "ifb":
+			s.Inbound.Device, s.Inbound.Up = l.name, l.up
+			if rooted[l.index].ours() {
+				s.Uplink[l.name] = trees[l.index]
+			}
+		case l.group == k.taps && l.kind == "bridge":
+			if clsact[l.index] {
+				diverted = append(diverted, l)
+			}
 		case l.group == k.taps:
 			if rooted[l.index].ours() {
 				p := s.port(l.name)
@@ -170,6 +179,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		}
 	}
 	k.redirections(s, links, redirected)
+	k.diversions(s, links, diverted)
 	return s, nil
 }
 
@@ -183,17 +193,36 @@ func (s State) port(tap string) Port {
 func (k *Kernel) redirections(s State, all links, taps []link) {
 	requests := make([]message, len(taps))
 	for i, l := range taps {
-		requests[i] = getRedirect(l.index)
+		requests[i] = getRedirect(l.index, atIngress)
 	}
 	answers, _ := k.socket.all(requests) // an error: there is none
 	for i, l := range taps {
-		to := readRedirect(answers[i])
-		if to == 0 {
+		which, to := readRedirect(answers[i])
+		if to == 0 || which != matchAll {
 			continue
 		}
 		p := s.port(l.name)
 		p.Redirected = p.Shaper != "" && all[p.Shaper].index == to
 		s.Ports[l.name] = p
+	}
+}
+
+// diversions notes which bridges send through the inbound interface, and what.
+func (k *Kernel) diversions(s State, all links, bridges []link) {
+	requests := make([]message, len(bridges))
+	for i, l := range bridges {
+		requests[i] = getRedirect(l.index, atEgress)
+	}
+	answers, _ := k.socket.all(requests) // an error: there is none
+	for i, l := range bridges {
+		which, to := readRedirect(answers[i])
+		if which == "" {
+			continue
+		}
+		if in := s.Inbound.Device; in == "" || to == 0 || all[in].index != to {
+			which = "" // it leads nowhere, and takes all with it
+		}
+		s.Inbound.Bridges[l.name] = which
 	}
 }
 

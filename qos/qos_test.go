@@ -45,12 +45,39 @@ func models() []*ispctl.Model {
 	all[base].Uplink.Up = 100 * ispctl.Mbit // and nobody is promised any of it
 	all[base+1].Uplink.Up, all[base+1].Uplink.Down = 100*ispctl.Mbit, ispctl.Gbit
 	limited(3, ispctl.Limits{Local: 64 * ispctl.Kbit})
+	limited(2, ispctl.Limits{Down: 100 * ispctl.Mbit, Up: 20 * ispctl.Mbit, DSCP: ispctl.TrustDSCP},
+		ispctl.Flow{VM: "web1", Match: opening("tcp/80"), Rate: 5 * ispctl.Mbit, Urgency: ispctl.Bulk},
+		ispctl.Flow{VM: "web1", Slot: 1, Match: opening("tcp/443"), Rate: ispctl.Mbit, Each: true, Remote: netip.MustParsePrefix("198.51.100.0/25")},
+		ispctl.Flow{VM: "mail1", Match: opening("udp/5060"), Urgency: ispctl.Interactive},
+		ispctl.Flow{VM: "mail1", Slot: 2, Match: opening("udp/53"), Rate: ispctl.Mbit, Each: true, Urgency: ispctl.Normal})
+	limited(3, ispctl.Limits{Down: 100 * ispctl.Mbit, DSCP: mark("ef")},
+		ispctl.Flow{VM: "web1", Match: opening("tcp/443"), Rate: ispctl.Mbit, Each: true},
+		ispctl.Flow{VM: "mail1", Match: opening("udp/53"), Rate: 2 * ispctl.Mbit, Each: true})
+	total := func(i int, totals ...ispctl.Total) {
+		m := *all[i]
+		m.Totals = totals
+		all = append(all, &m)
+	}
+	dmz := ispctl.Total{Kind: ispctl.ZoneTotal, Name: "dmz", Slot: 1, Down: 50 * ispctl.Mbit, Up: 20 * ispctl.Mbit}
+	mail := ispctl.Total{Kind: ispctl.ZoneTotal, Name: "mail", Guarantee: 8 * ispctl.Mbit}
+	total(base+1, dmz)       // both directions are known
+	total(base+1, dmz, mail) // and all have a total
+	total(base+3, mail)      // nothing is known, so nothing is shared out
+	total(base+4, dmz)       // and only the ceiling holds
 	return all
 }
 
 // limited is the nth of the models with limits.
 func limited(n int) *ispctl.Model {
 	return models()[len(convergetest.Models(inst, ispctl.Paths{}))+n]
+}
+
+func mark(s string) ispctl.DSCP {
+	d, err := ispctl.ParseDSCP(s)
+	if err != nil {
+		panic(err) // a literal of this file
+	}
+	return d
 }
 
 func opening(s string) ispctl.Opening {
@@ -109,9 +136,12 @@ func open(t testing.TB) *qos.Kernel {
 	return k
 }
 
-// up0 makes the uplink of all models.
+// up0 makes the uplink of all models, and their zones' bridges.
 func up0(t testing.TB) {
 	t.Helper()
+	for _, zone := range []ispctl.Name{"dmz", "lab", "mail"} {
+		testkit.Sh(t, "ip", "link", "add", inst.Bridge(zone), "group", fmt.Sprint(inst.LinkGroup()), "type", "bridge")
+	}
 	testkit.Sh(t, "ip", "link", "add", "up0", "type", "veth", "peer", "name", "up1")
 }
 
@@ -177,9 +207,12 @@ func TestWhatTCSees(t *testing.T) {
 	vary := regexp.MustCompile(` c?burst [0-9]+[a-zA-Z]*/1| leaf [0-9a-f]+:| direct_packets_stat [0-9]+|(bfifo )[0-9a-f]+: `)
 	show := func() string {
 		var all []string
-		for _, dev := range []string{"isp-1-0", "isp-1-0u", "isp-2-0", "isp-2-0u", "up0"} {
+		for _, dev := range []string{"isp-1-0", "isp-1-0u", "isp-2-0", "isp-2-0u", "up0", "isp-0in", "isp-dmz egress"} {
 			for _, what := range []string{"qdisc", "class", "filter"} {
-				for line := range strings.Lines(testkit.Sh(t, "tc", "-d", what, "show", "dev", dev)) {
+				if strings.Contains(dev, " ") && what != "filter" {
+					continue
+				}
+				for line := range strings.Lines(testkit.Sh(t, append([]string{"tc", "-d", what, "show", "dev"}, strings.Fields(dev)...)...)) {
 					all = append(all, dev+" "+vary.ReplaceAllString(line, "$1"))
 				}
 			}
@@ -196,6 +229,10 @@ func TestWhatTCSees(t *testing.T) {
 		testkit.Sh(t, "ip", "link", "del", dev+"u")
 	}
 	testkit.Sh(t, "tc", "qdisc", "del", "dev", "up0", "root")
+	testkit.Sh(t, "ip", "link", "del", inst.Inbound())
+	for bridge := range mustDesire(t, limited(1)).Inbound.Bridges {
+		testkit.Sh(t, "tc", "qdisc", "del", "dev", bridge, "clsact")
+	}
 	for _, c := range changes {
 		testkit.Sh(t, "sh", "-ec", c.String())
 	}

@@ -15,6 +15,8 @@ const Major = 0x15bc
 const (
 	internetClass = 0x1
 	restClass     = 0x10 // of what is exchanged with the Internet, all that no flow limit is for
+	urgentClass   = 0x11 // of that, what is interactive, and what is bulk, where anybody asks
+	bulkClass     = 0x12
 	localClass    = 0x20
 	firstFlow     = 0x100
 )
@@ -52,6 +54,7 @@ type Class struct {
 	Quantum         uint32 // bytes it may send in its turn; of a leaf only, what others are in has no turn
 	Leaf            Kind   // empty: classes are in it
 	Limit           uint32 // of a FIFO, bytes
+	Prio            uint32 // which of the leaves that want more than their rate is asked first
 }
 
 func class(minor, parent uint16, rate, ceil ispctl.Rate, burst int64) Class {

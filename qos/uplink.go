@@ -5,47 +5,57 @@ import (
 	"slices"
 
 	"ispctl"
-	"ispctl/net/nft"
 )
 
-// ClassLayer is the layer that says which class of the uplink a packet is in,
-// and the end of its table's name.
-const ClassLayer = "qos"
-
-// The classes of the uplink's tree, beside the outermost one.
+// The classes of the trees on the uplink, beside the outermost one. All but the
+// first are above all numbers that a tap's tree has, which looks at the same
+// priority.
 const (
 	othersClass = 0x2   // of the host itself, and of guests that are promised nothing
-	firstGuest  = 0x100 // and on: of guests
+	firstTotal  = 0x120 // and on: of totals, by their slots
+	firstRest   = 0x160 // and on: in them, of their guests that are promised nothing
+	firstGuest  = 0x200 // and on: of guests
 	guestRange  = 0xfe00
 )
 
-// guestClass is a guest's own class on the uplink.
+// guestClass is where a guest's packets wait on the uplink.
 type guestClass struct {
 	vm     ispctl.VM
 	limits ispctl.Limits
+	own    bool // the class is its own: it is promised something
 	minor  uint16
+	total  int // index of the total it is in; -1: none
 }
 
-// guestClasses are the guests that are promised something, in the order of their
-// ids. A class follows from the id, so that guests which come and go leave the
-// others' as they are; where two meet the younger takes the next.
+// guestClasses are the guests that are promised something or that are in a
+// total, in the order of their ids. A class follows from the id, so that guests
+// which come and go leave the others' as they are; where two meet the younger
+// takes the next.
 func guestClasses(m *ispctl.Model) []guestClass {
-	if m.Uplink.Up == 0 || !m.Uplink.Configured() {
+	if !m.Uplink.Configured() {
 		return nil
 	}
 	plans := map[ispctl.Name]ispctl.Limits{}
 	for _, p := range m.Plans {
 		plans[p.Name] = p.Limits
 	}
+	known := m.Uplink.Up > 0 || m.Uplink.Down > 0
 	var all []guestClass
 	for _, vm := range m.Guests() {
-		if l := vm.Limits.Over(plans[vm.Plan]); l.Guarantee > 0 {
-			all = append(all, guestClass{vm: vm, limits: l})
+		g := guestClass{vm: vm, limits: vm.Limits.Over(plans[vm.Plan])}
+		g.own = g.limits.Guarantee > 0 && known
+		g.total = slices.IndexFunc(m.Totals, func(t ispctl.Total) bool { return t.Holds(vm) })
+		if g.own || g.total >= 0 {
+			all = append(all, g)
 		}
 	}
 	slices.SortFunc(all, func(a, b guestClass) int { return cmp.Compare(a.vm.ID, b.vm.ID) })
 	taken := map[int64]bool{}
 	for i := range all {
+		if !all[i].own {
+			all[i].minor = restOf(m.Totals[all[i].total])
+			continue
+		}
 		n := all[i].vm.ID % guestRange
 		for taken[n] {
 			n = (n + 1) % guestRange
@@ -56,80 +66,98 @@ func guestClasses(m *ispctl.Model) []guestClass {
 	return all
 }
 
-// uplinkTree is the tree on the uplink: what each guest is promised first, then
-// what is left in proportion to it. The rest of the world has what nobody is
-// promised.
-func uplinkTree(m *ispctl.Model, guests []guestClass, leaf func() Kind) Tree {
-	up := m.Uplink.Up
-	rest := up
-	least := up
-	for _, g := range guests {
-		rest -= g.limits.Guarantee
-		least = min(least, g.limits.Guarantee)
+func totalClass(t ispctl.Total) uint16 { return firstTotal + uint16(t.Slot) }
+
+func restOf(t ispctl.Total) uint16 { return firstRest + uint16(t.Slot) }
+
+// side is one direction of the uplink.
+type side struct {
+	rate    ispctl.Rate // 0: not known, and nothing of it is shared out
+	ceiling func(ispctl.Limits) ispctl.Rate
+	total   func(ispctl.Total) ispctl.Rate
+}
+
+func outward(m *ispctl.Model) side {
+	return side{m.Uplink.Up, func(l ispctl.Limits) ispctl.Rate { return l.Up }, func(t ispctl.Total) ispctl.Rate { return t.Up }}
+}
+
+func inward(m *ispctl.Model) side {
+	return side{m.Uplink.Down, func(l ispctl.Limits) ispctl.Rate { return l.Down }, func(t ispctl.Total) ispctl.Rate { return t.Down }}
+}
+
+// needed says whether a direction needs a tree: something is shared out, or
+// some total has a ceiling.
+func (s side) needed(m *ispctl.Model, guests []guestClass) bool {
+	return slices.ContainsFunc(guests, func(g guestClass) bool {
+		return s.rate > 0 && g.own || g.total >= 0 && (s.total(m.Totals[g.total]) > 0 || s.rate > 0 && m.Totals[g.total].Guarantee > 0)
+	})
+}
+
+// tree is what a direction of the uplink waits in: what each guest and each
+// total is promised first, then what is left in proportion to it. The rest of
+// the world has what nobody is promised. Where nobody said what the uplink
+// carries only the totals hold.
+func (s side) tree(m *ispctl.Model, guests []guestClass, leaf func() Kind) Tree {
+	up := s.rate
+	if up == 0 {
+		up = ispctl.MaxRate
 	}
-	rest = max(rest, ispctl.MinRate)
+	rest, least := up, up
+	inside := make([]ispctl.Rate, len(m.Totals))
+	held := make([]bool, len(m.Totals))
+	for _, g := range guests {
+		if g.own {
+			least = min(least, g.limits.Guarantee)
+		}
+		switch {
+		case g.total >= 0:
+			held[g.total] = true
+			if g.own {
+				inside[g.total] += g.limits.Guarantee
+			}
+		default:
+			rest -= g.limits.Guarantee
+		}
+	}
 	share := func(r ispctl.Rate) uint32 {
 		return uint32(min(float64(leastQuantum)*float64(r)/float64(least), mostQuantum))
 	}
 	classes := []Class{class(internetClass, 0, up, up, defaultBurst(up))}
-	add := func(minor uint16, rate, ceil ispctl.Rate) {
-		c := leafClass(minor, internetClass, rate, ceil, defaultBurst(ceil), leaf)
+	add := func(minor, in uint16, rate, ceil ispctl.Rate) {
+		rate = min(rate, ceil)
+		c := leafClass(minor, in, rate, ceil, defaultBurst(ceil), leaf)
 		c.Quantum = max(share(rate), leastQuantum)
 		classes = append(classes, c)
 	}
-	add(othersClass, rest, up)
-	for _, g := range guests {
-		ceil := up
-		if g.limits.Up > 0 {
-			ceil = min(ceil, g.limits.Up)
+	within := func(ceiling, outer ispctl.Rate) ispctl.Rate {
+		if ceiling > 0 {
+			return min(ceiling, outer)
 		}
-		add(g.minor, g.limits.Guarantee, ceil)
+		return outer
+	}
+	ceils := make([]ispctl.Rate, len(m.Totals))
+	for i, t := range m.Totals {
+		if !held[i] {
+			continue
+		}
+		ceils[i] = within(s.total(t), up)
+		promised := max(t.Guarantee, inside[i])
+		rest -= promised
+		// A class that is promised nothing has something nevertheless.
+		assured := min(max(promised, inside[i]+ispctl.MinRate), ceils[i])
+		classes = append(classes, class(totalClass(t), internetClass, assured, ceils[i], defaultBurst(ceils[i])))
+		add(restOf(t), totalClass(t), max(assured-inside[i], ispctl.MinRate), ceils[i])
+	}
+	add(othersClass, internetClass, max(rest, ispctl.MinRate), up)
+	for _, g := range guests {
+		switch {
+		case !g.own:
+		case g.total < 0:
+			add(g.minor, internetClass, g.limits.Guarantee, within(s.ceiling(g.limits), up))
+		default:
+			add(g.minor, totalClass(m.Totals[g.total]), g.limits.Guarantee, within(s.ceiling(g.limits), ceils[g.total]))
+		}
 	}
 	slices.SortFunc(classes, func(a, b Class) int { return cmp.Compare(a.Minor, b.Minor) })
 	return Tree{Rooted: true, Default: othersClass, Classes: classes}
-}
-
-// The sets of the table.
-const (
-	uplinks = "uplinks"
-	classes = "classes"
-	class6  = "classes6"
-)
-
-// mangle is the priority of that name in nft(8).
-const mangle = -150
-
-// DesiredClasses is the table that puts what a guest sends to the Internet into
-// its class of the uplink, while its own address is still to be seen.
-func DesiredClasses(m *ispctl.Model) (nft.State, error) {
-	guests := guestClasses(m)
-	if len(guests) == 0 {
-		return nft.NewState(), nil
-	}
-	t := nft.NewTable(nft.Inet, m.Installation.Table(ClassLayer), []nft.Set{
-		{Name: uplinks, Key: []nft.Type{nft.TypeIfname}},
-		{Name: classes, Key: []nft.Type{nft.TypeIPv4}, Value: []nft.Type{nft.TypeClass}},
-		{Name: class6, Key: []nft.Type{nft.TypeIPv6}, Value: []nft.Type{nft.TypeClass}},
-	}, []nft.Chain{{
-		Name: "forward", Hook: &nft.Hook{Type: "filter", Hook: "forward", Priority: mangle},
-		Rules: []nft.Rule{
-			nft.NewRule("a guest's class on the uplink", nft.OIFIn(uplinks), nft.FromIPv4(), nft.SetPriority(nft.IPSource, classes)),
-			nft.NewRule("the same of IPv6", nft.OIFIn(uplinks), nft.FromIPv6(), nft.SetPriority(nft.IP6Source, class6)),
-		},
-	}})
-	t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(m.Uplink.Interface))})
-	for _, g := range guests {
-		for _, nic := range g.vm.NICs {
-			if nic.Role == ispctl.AdminNIC {
-				continue
-			}
-			if nic.Addr.IsValid() {
-				t.Add(classes, nft.Elem{Key: nft.Join(nft.Addr(nic.Addr)), Value: nft.Join(nft.Class(Major, g.minor))})
-			}
-			if nic.Addr6.IsValid() {
-				t.Add(class6, nft.Elem{Key: nft.Join(nft.Addr(nic.Addr6)), Value: nft.Join(nft.Class(Major, g.minor))})
-			}
-		}
-	}
-	return nft.NewState(t), nil
 }

@@ -72,7 +72,7 @@ func wired(t testing.TB, n, mtu int) *network {
 	create(t, w.host)
 	w.ip(t, "link", "set", "lo", "up")
 	w.ip(t, "address", "add", remote+"/32", "dev", "lo")
-	w.ip(t, "link", "add", "isp-dmz", "type", "bridge")
+	w.ip(t, "link", "add", "isp-dmz", "group", fmt.Sprint(inst.LinkGroup()), "type", "bridge")
 	w.ip(t, "address", "add", gateway+"/24", "dev", "isp-dmz")
 	w.ip(t, "link", "set", "isp-dmz", "up")
 	for i := range n {
@@ -83,7 +83,7 @@ func wired(t testing.TB, n, mtu int) *network {
 		create(t, g.ns)
 		w.guests = append(w.guests, g)
 		w.model.VMs = append(w.model.VMs, ispctl.VM{
-			ID: int64(i + 1), Name: g.vm, Plan: "small", Wanted: ispctl.Running,
+			ID: int64(i + 1), Name: g.vm, Zone: "dmz", Plan: "small", Wanted: ispctl.Running,
 			NICs: []ispctl.NIC{{Zone: "dmz", Tap: g.tap, Addr: netip.MustParseAddr(g.addr)}},
 		})
 		w.plug(t, g)
@@ -205,6 +205,7 @@ type transfer struct {
 	to      string // the guest's peer; empty: remote
 	at      string // where the peer is; empty: on the host
 	window  string // of TCP; empty: its own choice
+	tos     string // what its packets say of their urgency; empty: nothing
 }
 
 // What headers a frame has: Ethernet, and IP with TCP and its time stamps, or
@@ -255,6 +256,9 @@ func (w *network) iperf(t testing.TB, x transfer) []byte {
 	}
 	if x.window != "" {
 		args = append(args, "-w", x.window)
+	}
+	if x.tos != "" {
+		args = append(args, "-S", x.tos)
 	}
 	if x.udp {
 		args = append(args, "-u", "-l", fmt.Sprint(w.mtu-udpIP), "-b", fmt.Sprint(int64(x.offered)))

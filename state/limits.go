@@ -37,13 +37,26 @@ func scanLimit(row scanner, owner any) (set func(*ispctl.Limits), err error) {
 
 // PutFlow makes a flow limit, or changes the one in the same slot.
 func (t *Tx) PutFlow(f ispctl.Flow) error {
-	return t.exec(`INSERT INTO flow (vm, slot, transport, port, remote, rate, applied) VALUES (?, ?, ?, ?, ?, ?, ?)
+	return t.exec(`INSERT INTO flow (vm, slot, transport, port, remote, rate, each, priority, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (vm, slot) DO UPDATE SET transport = excluded.transport, port = excluded.port, remote = excluded.remote,
-			rate = excluded.rate, applied = excluded.applied`,
-		f.VM, f.Slot, f.Match.Transport, f.Match.Port, marshal(f.Remote), f.Rate, f.Applied)
+			rate = excluded.rate, each = excluded.each, priority = excluded.priority, applied = excluded.applied`,
+		f.VM, f.Slot, f.Match.Transport, f.Match.Port, marshal(f.Remote), f.Rate, f.Each, f.Urgency, f.Applied)
 }
 
 // DeleteFlow removes a flow limit.
 func (t *Tx) DeleteFlow(f ispctl.Flow) error {
 	return t.exec(`DELETE FROM flow WHERE vm = ? AND slot = ?`, f.VM, f.Slot)
+}
+
+// PutTotal makes a total, or changes the one of the same zone or tenant.
+func (t *Tx) PutTotal(one ispctl.Total) error {
+	return t.exec(`INSERT INTO total (kind, name, slot, down, up, guarantee, applied) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, name) DO UPDATE SET slot = excluded.slot, down = excluded.down, up = excluded.up,
+			guarantee = excluded.guarantee, applied = excluded.applied`,
+		one.Kind, one.Name, one.Slot, one.Down, one.Up, one.Guarantee, one.Applied)
+}
+
+// DeleteTotal removes a total.
+func (t *Tx) DeleteTotal(one ispctl.Total) error {
+	return t.exec(`DELETE FROM total WHERE kind = ? AND name = ?`, one.Kind, one.Name)
 }

@@ -129,9 +129,15 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			set(&m.VMs[guests[vm]].Limits)
 			return err
 		}},
-		{`SELECT vm, slot, transport, port, remote, rate, applied FROM flow`, func(row scanner) error {
+		{`SELECT kind, name, slot, down, up, guarantee, applied FROM total`, func(row scanner) error {
+			var one ispctl.Total
+			err := row.Scan(&one.Kind, &one.Name, &one.Slot, &one.Down, &one.Up, &one.Guarantee, &one.Applied)
+			m.Totals = append(m.Totals, one)
+			return err
+		}},
+		{`SELECT vm, slot, transport, port, remote, rate, each, priority, applied FROM flow`, func(row scanner) error {
 			var one ispctl.Flow
-			err := row.Scan(&one.VM, &one.Slot, &one.Match.Transport, &one.Match.Port, text{&one.Remote}, &one.Rate, &one.Applied)
+			err := row.Scan(&one.VM, &one.Slot, &one.Match.Transport, &one.Match.Port, text{&one.Remote}, &one.Rate, &one.Each, &one.Urgency, &one.Applied)
 			m.Flows = append(m.Flows, one)
 			return err
 		}},

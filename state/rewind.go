@@ -39,6 +39,9 @@ func (t *Tx) dropWalls(have, _ *ispctl.Model) error {
 	for _, f := range have.Flows {
 		errs = append(errs, t.DeleteFlow(f))
 	}
+	for _, one := range have.Totals {
+		errs = append(errs, t.DeleteTotal(one))
+	}
 	for _, a := range have.Addresses {
 		errs = append(errs, t.DeleteAddress(a))
 	}
@@ -155,6 +158,9 @@ func (t *Tx) rewindForwards(_, m *ispctl.Model) error {
 	}
 	for _, f := range m.Flows {
 		errs = append(errs, t.PutFlow(f))
+	}
+	for _, one := range m.Totals {
+		errs = append(errs, t.PutTotal(one))
 	}
 	for _, f := range m.Forwards {
 		l := f.Listen

@@ -30,7 +30,7 @@ var qosListing = listing[operations.QoSView]{
 		{"FLOWS", true, func(v operations.QoSView) string {
 			var texts []string
 			for _, f := range v.Flows {
-				texts = append(texts, strings.TrimSpace(f.Match+" "+f.Remote)+" "+rateText(f.Rate))
+				texts = append(texts, strings.TrimSpace(f.Match+" "+f.Remote)+" "+flowText(f))
 			}
 			return strings.Join(texts, ", ")
 		}},
@@ -42,6 +42,11 @@ func rateText(bits int64) string {
 		return ""
 	}
 	return ispctl.Rate(bits).String()
+}
+
+// flowText is what a flow limit does.
+func flowText(v operations.FlowView) string {
+	return ispctl.Flow{Rate: ispctl.Rate(v.Rate), Each: v.PerConnection, Urgency: ispctl.Priority(v.Priority)}.Says()
 }
 
 // nowText is a measured rate, in three figures or so.
@@ -66,7 +71,9 @@ func configuredText(limits map[string]string) string {
 }
 
 func limitsText(v operations.LimitsView) string {
+	dscp, _ := ispctl.ParseDSCP(v.DSCP) // ours, or empty
 	return ispctl.Limits{
+		DSCP: dscp,
 		Down: ispctl.Rate(v.Down), Up: ispctl.Rate(v.Up), Guarantee: ispctl.Rate(v.Guarantee), Burst: ispctl.Size(v.Burst),
 		Local: ispctl.Rate(v.Local), CPUCeiling: ispctl.Percent(v.CPUCeiling), CPUShares: v.CPUShares,
 		MemoryGuarantee: ispctl.Size(v.MemoryGuarantee), ReadIOPS: v.ReadIOPS, WriteIOPS: v.WriteIOPS,

@@ -19,6 +19,8 @@ var flowListing = listing[operations.FlowView]{
 		{"MATCH", false, func(v operations.FlowView) string { return v.Match }},
 		{"REMOTE", false, func(v operations.FlowView) string { return v.Remote }},
 		{"RATE", false, func(v operations.FlowView) string { return rateText(v.Rate) }},
+		{"PER CONNECTION", false, func(v operations.FlowView) string { return map[bool]string{true: "yes"}[v.PerConnection] }},
+		{"PRIORITY", false, func(v operations.FlowView) string { return v.Priority }},
 	},
 }
 

@@ -31,3 +31,12 @@ func Faster(set string, perSecond uint64, burst uint32, operands ...Operand) Stm
 		Exprs: []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: perSecond, Unit: expr.LimitTimeSecond, Burst: burst, Over: true}},
 	})}
 }
+
+// FasterBytes is [Faster] for bytes, as IP counts them.
+func FasterBytes(set string, perSecond uint64, burst uint32, operands ...Operand) Stmt {
+	text, exprs := load(operands)
+	return Stmt{fmt.Sprintf("update @%s { %s limit rate over %d bytes/second burst %d bytes }", set, text, perSecond, burst), append(exprs, &expr.Dynset{
+		SrcRegKey: reg32At, SetName: set, Operation: dynsetUpdate,
+		Exprs: []expr.Any{&expr.Limit{Type: expr.LimitTypePktBytes, Rate: perSecond, Unit: expr.LimitTimeSecond, Burst: burst, Over: true}},
+	})}
+}

@@ -103,6 +103,8 @@ var (
 // What stands in transport headers. A rule that looks at one must have matched
 // the protocol before.
 var (
+	PortSource = header("th sport", TypeService, transport, 0)
+	PortDest   = header("th dport", TypeService, transport, 2)
 	UDPSource  = header("udp sport", TypeService, transport, 0)
 	UDPDest    = header("udp dport", TypeService, transport, 2)
 	ICMPType   = header("icmp type", TypeICMP, transport, 0)

@@ -41,6 +41,7 @@ type Document struct {
 	Forwards     []Forward
 	Policies     []Policy
 	Flows        []Flow
+	Totals       []Total
 	Metering     *Metering
 	Quotas       []Quota
 	Tariffs      []Tariff
@@ -106,6 +107,12 @@ type Flow struct {
 	ispctl.Flow
 }
 
+// Total is what all guests of a zone or a tenant may have of the uplink together.
+type Total struct {
+	At, NameAt At
+	ispctl.Total
+}
+
 // Policy is one policy; a line of the file that lists several services makes
 // one of each.
 type Policy struct {
@@ -161,6 +168,9 @@ func (d *Document) places() map[string]At {
 	}
 	for _, f := range d.Flows {
 		places[fmt.Sprintf("flow %q", f.Name())] = f.At
+	}
+	for _, t := range d.Totals {
+		places[fmt.Sprintf("total %q", t.Of())] = t.At
 	}
 	if d.Uplink != nil {
 		places[fmt.Sprintf("uplink %q", d.Uplink.Interface)] = d.UplinkAt

@@ -23,6 +23,7 @@ type (
 		Forwards  []outForward `yaml:"forwards,omitempty"`
 		Policies  []outPolicy  `yaml:"policies,omitempty"`
 		Flows     []outFlow    `yaml:"flows,omitempty"`
+		Totals    []outTotal   `yaml:"totals,omitempty"`
 		Metering  *outMetering `yaml:"metering,omitempty"`
 		Quotas    []outQuota   `yaml:"quotas,omitempty"`
 		Tariffs   []outTariff  `yaml:"tariffs,omitempty"`
@@ -105,7 +106,17 @@ type (
 		VM     string `yaml:"vm"`
 		Match  string `yaml:"match"`
 		Remote string `yaml:"remote,omitempty"`
-		Rate   string `yaml:"rate"`
+		Rate   string `yaml:"rate,omitempty"`
+
+		PerConnection bool   `yaml:"per_connection,omitempty"`
+		Priority      string `yaml:"priority,omitempty"`
+	}
+	outTotal struct {
+		Zone      string `yaml:"zone,omitempty"`
+		Tenant    string `yaml:"tenant,omitempty"`
+		Down      string `yaml:"down,omitempty"`
+		Up        string `yaml:"up,omitempty"`
+		Guarantee string `yaml:"guarantee,omitempty"`
 	}
 	outForward struct {
 		Listen string `yaml:"listen"`
@@ -204,13 +215,25 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		})
 	}
 	for _, f := range m.Flows {
-		one := outFlow{VM: string(f.VM), Match: f.Match.String(), Rate: f.Rate.String()}
+		one := outFlow{VM: string(f.VM), Match: f.Match.String(), PerConnection: f.Each, Priority: string(f.Urgency)}
+		if f.Rate > 0 {
+			one.Rate = f.Rate.String()
+		}
 		if f.Remote.IsValid() {
 			one.Remote = f.Remote.String()
 		}
 		out.Flows = append(out.Flows, one)
 	}
 	exportUsage(m, &out)
+	for _, t := range m.Totals {
+		texts := limitTexts(ispctl.Limits{Down: t.Down, Up: t.Up, Guarantee: t.Guarantee})
+		out.Totals = append(out.Totals, outTotal{Down: texts["down"], Up: texts["up"], Guarantee: texts["guarantee"]})
+		if one := &out.Totals[len(out.Totals)-1]; t.Kind == ispctl.TenantTotal {
+			one.Tenant = string(t.Name)
+		} else {
+			one.Zone = string(t.Name)
+		}
+	}
 	text, err := yaml.Dump(out, yaml.WithLineWidth(-1)) // a key is one line
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)

@@ -40,9 +40,33 @@ func (p *parser) flow(n *yaml.Node) Flow {
 		"match":  func(n *yaml.Node) { f.Match = scalar(p, n, ispctl.ParseOpening) },
 		"remote": func(n *yaml.Node) { f.Remote = p.prefix(n) },
 		"rate":   func(n *yaml.Node) { f.Rate = p.rate(n) },
-	}, "vm", "match", "rate")
+
+		"per_connection": func(n *yaml.Node) { f.Each = p.boolean(n) },
+		"priority":       func(n *yaml.Node) { f.Urgency = scalar(p, n, ispctl.ParsePriority) },
+	}, "vm", "match")
 	if len(p.errs) == before {
 		p.check(n, f.Validate())
 	}
 	return f
+}
+
+func (p *parser) total(n *yaml.Node) Total {
+	t := Total{At: at(n), Total: ispctl.Total{Kind: ispctl.ZoneTotal}}
+	before, of := len(p.errs), 0
+	p.mapping(n, fields{
+		"zone": func(n *yaml.Node) { t.Name, t.NameAt, of = p.name("zone", n), at(n), of+1 },
+		"tenant": func(n *yaml.Node) {
+			t.Kind, t.Name, t.NameAt, of = ispctl.TenantTotal, p.name("tenant", n), at(n), of+1
+		},
+		"down":      func(n *yaml.Node) { t.Down = p.rate(n) },
+		"up":        func(n *yaml.Node) { t.Up = p.rate(n) },
+		"guarantee": func(n *yaml.Node) { t.Guarantee = p.rate(n) },
+	})
+	if of != 1 {
+		p.fail(n, "want one of zone and tenant")
+	}
+	if len(p.errs) == before {
+		p.check(n, t.Validate())
+	}
+	return t
 }

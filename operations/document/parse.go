@@ -53,6 +53,7 @@ func Parse(file string, data []byte) (*Document, error) {
 			p.each(n, func(n *yaml.Node) { doc.Policies = append(doc.Policies, p.policies(n)...) })
 		},
 		"flows":    func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Flows = append(doc.Flows, p.flow(n)) }) },
+		"totals":   func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Totals = append(doc.Totals, p.total(n)) }) },
 		"metering": func(n *yaml.Node) { doc.Metering = p.metering(n) },
 		"quotas":   func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Quotas = append(doc.Quotas, p.quota(n)) }) },
 		"tariffs":  func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.Tariffs = append(doc.Tariffs, p.tariff(n)) }) },
@@ -308,6 +309,9 @@ func (p *parser) unique(d *Document) {
 	}
 	for _, f := range d.Flows {
 		once(f.At, "flow", f.Name(), f.VM != "")
+	}
+	for _, t := range d.Totals {
+		once(t.At, "total", t.Of(), t.Name != "")
 	}
 	for _, q := range d.Quotas {
 		once(q.At, "quota of", q.Object(), q.VM != "" || q.Plan != "")
