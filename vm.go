@@ -32,6 +32,7 @@ type VM struct {
 	HostKey  string // public, of its SSH server, as `ssh-ed25519 BASE64`; empty: the guest made its own
 	NICs     []NIC
 	Limits   Limits // its own, in place of the plan's; see [Model.LimitsOf]
+	Root     RootHolder
 	Wanted   Wanted
 	Paused   bool // running, with its processors standing still
 	// Generation is how often its disk was made anew (`vm rebuild`). It names the

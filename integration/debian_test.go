@@ -51,6 +51,7 @@ func TestDebian(t *testing.T) {
 		knownBeforehand(t, w)
 		restComes(t, w)
 	})
+	t.Run("handed over", func(t *testing.T) { handsOver(t, w) }) // the last: the key of the others opens it no more
 }
 
 // knownBeforehand is what is there with the first answer of SSH: name, keys,

@@ -214,6 +214,7 @@ type VMView struct {
 	Template   ispctl.Name   `json:"template"`
 	Image      string        `json:"image"`
 	Tenant     string        `json:"tenant"`
+	Root       RootView      `json:"root"`
 	Hypervisor string        `json:"hypervisor"` // kvm, qemu or test
 	HostKey    string        `json:"host_key"`   // public, of its SSH server; empty: not known
 	HostKeyFP  string        `json:"host_key_fingerprint"`

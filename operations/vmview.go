@@ -29,7 +29,7 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 	views := make([]VMView, len(vms))
 	for i, vm := range vms {
 		v := VMView{
-			Name: vm.Name, Wanted: vm.Wanted, Zone: vm.Zone, Plan: vm.Plan, Template: vm.Template, Image: vm.Image, Tenant: string(vm.Tenant),
+			Name: vm.Name, Wanted: vm.Wanted, Zone: vm.Zone, Plan: vm.Plan, Template: vm.Template, Image: vm.Image, Tenant: string(vm.Tenant), Root: viewRoot(vm),
 			HostKey: vm.HostKey, HostKeyFP: ispctl.Fingerprint(vm.HostKey),
 			Hypervisor: p.DomainType, UUID: vm.UUID, Domain: m.Installation.Domain(vm.Name),
 			Addresses: []string{}, NICs: viewNICs(m, vm), Forwards: []ForwardView{}, External: []AddressView{}, CreatedAt: vm.Created, Phases: []PhaseView{},

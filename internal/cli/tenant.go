@@ -66,7 +66,7 @@ var tenantKeyListing = listing[operations.TenantKeyView]{
 
 func (a *app) tenantCmd() *cobra.Command {
 	return group("tenant", "Who owns VMs: its share, its keys, its suspension",
-		a.tenantCreate(), a.tenantList(), a.tenantShow(), a.tenantSet(), a.tenantSuspend(), a.tenantResume(), a.tenantDelete(),
+		a.tenantCreate(), a.tenantList(), a.tenantShow(), a.tenantSet(), a.tenantSuspend(), a.tenantResume(), a.tenantDelete(), a.tenantHandoff(),
 		group("key", "SSH keys that a tenant comes to the gateway with", a.tenantKeyAdd(), a.tenantKeyList(), a.tenantKeyRemove()))
 }
 

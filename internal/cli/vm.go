@@ -20,6 +20,7 @@ var vmListing = listing[operations.VMView]{
 		{"ADDRESS", false, func(v operations.VMView) string { return strings.Join(v.Addresses, ",") }},
 		{"PLAN", false, func(v operations.VMView) string { return string(v.Plan) }},
 		{"TEMPLATE", false, func(v operations.VMView) string { return string(v.Template) }},
+		{"ROOT", true, func(v operations.VMView) string { return rootText(v.Root) }},
 		{"TENANT", true, func(v operations.VMView) string { return v.Tenant }},
 		{"ADMIN", true, func(v operations.VMView) string { return v.AdminAddress }},
 		{"FORWARDS", true, func(v operations.VMView) string { return forwardsText(v.Forwards) }},
