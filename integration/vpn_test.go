@@ -144,14 +144,14 @@ func (w *world) chat(t testing.TB, from end, g wiredGuest) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if !echoes(c, 30*time.Second) {
+	if !talksOn(c, 30*time.Second) {
 		t.Fatal("a connection that was let through is not answered")
 	}
 	return c
 }
 
-// echoes reports whether what is written comes back.
-func echoes(c net.Conn, within time.Duration) bool {
+// talksOn reports whether what is written comes back.
+func talksOn(c net.Conn, within time.Duration) bool {
 	if err := c.SetDeadline(time.Now().Add(within)); err != nil {
 		return false
 	}
@@ -226,13 +226,13 @@ func TestVPN(t *testing.T) {
 	bobs, anns := w.chat(t, bob.end, web1), w.chat(t, ann.end, web1)
 	shut := func(what string, p peer, c net.Conn) {
 		t.Helper()
-		if echoes(c, 2*time.Second) {
+		if talksOn(c, 2*time.Second) {
 			t.Errorf("%s: an open connection goes on", what)
 		}
 		if p.reaches(t, end{"web1", web1.ns, web1.vm.AdminAddress, ""}, "icmp") || p.reaches(t, hosts, "icmp") {
 			t.Errorf("%s: it reaches somebody", what)
 		}
-		if !echoes(bobs, 30*time.Second) {
+		if !talksOn(bobs, 30*time.Second) {
 			t.Errorf("%s: another peer's connection has ended", what)
 		}
 	}
@@ -358,7 +358,7 @@ func TestTenantsPeer(t *testing.T) {
 	// A VM that changes hands is lost to one and the other's at once.
 	chat := w.chat(t, p.end, guests["web1"])
 	w.ok("vm", "set", "web1", "--tenant", "other")
-	if echoes(chat, 2*time.Second) || p.reaches(t, end{"web1", "", own.AdminAddress, ""}, "icmp") {
+	if talksOn(chat, 2*time.Second) || p.reaches(t, end{"web1", "", own.AdminAddress, ""}, "icmp") {
 		t.Error("who had the VM before still reaches it")
 	}
 	soon(t, "who has it now reaches it", func() bool { return other.reaches(t, end{"web1", "", own.AdminAddress, ""}, "icmp") })
