@@ -177,7 +177,7 @@ func (m *machine) line(atMost time.Duration) (string, error) {
 
 // tell writes a line to the second serial port.
 func (m *machine) tell(line string) error {
-	_ = m.work.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	_ = m.work.SetWriteDeadline(time.Now().Add(answerTime))
 	_, err := m.work.Write([]byte(line + "\n"))
 	return err
 }
@@ -206,7 +206,7 @@ func (m *machine) save() error {
 	if err := m.qmp.do("migrate", map[string]any{"uri": uri}, nil); err != nil {
 		return err
 	}
-	if err := m.qmp.until("query-migrate", "completed", time.Minute); err != nil {
+	if err := m.qmp.until("query-migrate", "completed", bootTime); err != nil {
 		return err
 	}
 	return m.qmp.do("cont", nil, nil)
@@ -214,7 +214,7 @@ func (m *machine) save() error {
 
 // resume lets a machine go on whose memory is being read.
 func (m *machine) resume() error {
-	if err := m.qmp.until("query-status", "paused", 30*time.Second); err != nil {
+	if err := m.qmp.until("query-status", "paused", bootTime); err != nil {
 		return err
 	}
 	return m.qmp.do("cont", nil, nil)

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// answerTime is how long QEMU may take to answer: on a machine that is busy, ten
+// seconds have been seen.
+const answerTime = 2 * time.Minute
+
 // qmp speaks the QEMU Machine Protocol.
 type qmp struct {
 	conn net.Conn
@@ -18,7 +22,7 @@ type qmp struct {
 // machine does, or at its deadline.
 func newQMP(conn net.Conn) (*qmp, error) {
 	q := &qmp{conn: conn, in: json.NewDecoder(conn)}
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // a socket has deadlines
+	_ = conn.SetDeadline(time.Now().Add(answerTime)) // a socket has deadlines
 	var greeting struct{ QMP json.RawMessage }
 	if err := q.in.Decode(&greeting); err != nil {
 		return nil, fmt.Errorf("monitor: %w", err)
@@ -29,7 +33,7 @@ func newQMP(conn net.Conn) (*qmp, error) {
 // do runs a command and decodes what it returns, if result is not nil. Events
 // in between are passed over: what we want to know, we ask.
 func (q *qmp) do(name string, arguments map[string]any, result any) error {
-	_ = q.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = q.conn.SetDeadline(time.Now().Add(answerTime))
 	request := map[string]any{"execute": name}
 	if arguments != nil {
 		request["arguments"] = arguments

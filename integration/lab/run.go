@@ -48,9 +48,10 @@ func CacheDir() string {
 	return "/var/cache/ispctl/lab"
 }
 
-// bootTime is how long a machine may take to boot, and to answer. Ten times
-// what was measured without KVM: it may have to share the processor.
-const bootTime = 4 * time.Minute
+// bootTime is how long a machine may take to boot, to save its memory or read
+// it, and to begin. Ten times and more what was measured without KVM: it may have
+// to share the processor with a dozen others.
+const bootTime = 8 * time.Minute
 
 // Run boots a flavour, runs the tests of packages in it and returns what came
 // of them. Tests that fail are no error; a machine that hangs, or that ends too
@@ -245,7 +246,7 @@ func (r *run) begin(ctx context.Context, from, saveTo string) (*machine, error) 
 		if err := m.tell(fmt.Sprintf("go %d.%09d %s", time.Now().Unix(), time.Now().Nanosecond(), rand.Text())); err != nil {
 			return err
 		}
-		line, err := m.line(time.Minute)
+		line, err := m.line(bootTime)
 		if err != nil {
 			return fmt.Errorf("it does not begin with the tests: %w", err)
 		}
