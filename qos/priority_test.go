@@ -140,7 +140,7 @@ func TestEachConnection(t *testing.T) {
 			for i := range want {
 				// Those of the same rate are counted in one set.
 				group.Go(func() {
-					x := transfer{way: way, udp: true, offered: 2 * rate, port: 5900 + i, seconds: 4, to: internet, at: inet}
+					x := transfer{way: way, udp: true, offered: 2 * rate, port: 5900 + i, seconds: 3, to: internet, at: inet}
 					// Limits of nftables count what IP does.
 					got[i] = w.wireRate(t, x) * 1500 / (1500 + ethernet)
 				})

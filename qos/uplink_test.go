@@ -142,7 +142,7 @@ func TestTotals(t *testing.T) {
 // What is too much is a fault at once; what is too little may be the machine's.
 func (w *network) share(t testing.TB, inet string, way way, want ...float64) {
 	t.Helper()
-	const offered, settle, look = 12 * ispctl.Mbit, 2 * time.Second, 3 * time.Second
+	const offered, settle, look = 12 * ispctl.Mbit, 1500 * time.Millisecond, 2 * time.Second
 	passed := func() []float64 {
 		if way == up {
 			return []float64{received(t, inet, "up1")}
@@ -161,7 +161,7 @@ func (w *network) share(t testing.TB, inet string, way way, want ...float64) {
 		var group sync.WaitGroup
 		for i := range w.guests {
 			group.Go(func() {
-				w.iperf(t, transfer{guest: i, way: way, udp: true, offered: offered, port: 5780 + i, seconds: 8, to: internet, at: inet})
+				w.iperf(t, transfer{guest: i, way: way, udp: true, offered: offered, port: 5780 + i, seconds: 5, to: internet, at: inet})
 			})
 		}
 		time.Sleep(settle)
@@ -169,17 +169,24 @@ func (w *network) share(t testing.TB, inet string, way way, want ...float64) {
 		time.Sleep(look)
 		after, seconds := passed(), time.Since(begun).Seconds()
 		group.Wait()
-		got, most, least := make([]float64, len(want)), math.Inf(-1), math.Inf(1)
+		got, most, least, filled := make([]float64, len(want)), math.Inf(-1), math.Inf(1), 0.0
 		for i := range want {
+			filled += (after[i] - before[i]) * 8 / seconds
 			got[i] = (after[i] - before[i]) * 8 / seconds
 			most, least = max(most, got[i]/want[i]-1), min(least, got[i]/want[i]-1)
 		}
 		t.Logf("%s: have %.0f, want %.0f", way, got, want)
+		total := 0.0
+		for _, rate := range want {
+			total += rate
+		}
 		switch enough := 5 * tolerance; {
+		case filled > total*(1+enough):
+			t.Fatalf("%s: have %.0f, want no more than %.0f", way, got, want)
 		case most < enough && least > -enough:
 			return
-		case len(want) == 1 && most > enough:
-			t.Fatalf("%s: have %.0f, want no more than %.0f", way, got, want)
+		case try == tries-1 && filled < total*(1-enough):
+			t.Skipf("the machine is too busy to fill %.0f Mbit/s %s", total/1e6, way)
 		case try == tries-1:
 			t.Errorf("%s: have %.0f, want %.0f", way, got, want)
 		}
