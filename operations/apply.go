@@ -13,6 +13,9 @@ import (
 // apply made and the document names no more is removed. The document is taken
 // whole or not at all.
 func (p *Provider) Apply(ctx context.Context, doc *document.Document, prune bool, o Options) (Result, error) {
+	if err := p.bookGivenAway(ctx, doc, o); err != nil {
+		return Result{}, err
+	}
 	r, err := p.changeWalls(ctx, o, state.Entry{Operation: "apply", Object: "document " + doc.File}, func(tx *state.Tx) ([]string, error) {
 		a := &applier{tx: tx, doc: doc, templates: p.Templates, prune: prune}
 		if err := a.run(); err != nil {

@@ -1,11 +1,28 @@
 package operations
 
 import (
+	"context"
 	"slices"
 
 	"ispctl"
 	"ispctl/operations/document"
 )
+
+// bookGivenAway books what VMs have used until now that the document makes
+// another's.
+func (p *Provider) bookGivenAway(ctx context.Context, doc *document.Document, o Options) error {
+	m, err := p.Store.Model(ctx)
+	if err != nil || o.DryRun {
+		return err
+	}
+	if slices.ContainsFunc(doc.VMs, func(want document.VM) bool {
+		have, err := m.VM(string(want.Name))
+		return err == nil && want.Tenant != nil && *want.Tenant != have.Tenant
+	}) {
+		p.lastSample(ctx)
+	}
+	return nil
+}
 
 // metering says how usage is kept, as far as the document does.
 func (a *applier) metering() error {

@@ -159,7 +159,7 @@ func keptFigures(ctx context.Context, usage *state.Usage, r *report.Report) (*re
 type subject struct {
 	report.Subject
 	id      meter.ID
-	present bool // in that zone, now
+	present bool // in that zone, now, and since before the period ended
 }
 
 // subjectsOf are the meters of VMs, by zone and name.
@@ -189,7 +189,7 @@ func subjectsOf(ctx context.Context, usage *state.Usage, m *ispctl.Model, span s
 		if !there {
 			vm = ispctl.VM{Name: ispctl.Name(one.Name), Plan: ispctl.Name(one.Plan)}
 		}
-		s := subject{id: one.ID, present: there && string(vm.Zone) == one.Zone && string(vm.Tenant) == one.Tenant, Subject: report.Subject{
+		s := subject{id: one.ID, present: there && string(vm.Zone) == one.Zone && string(vm.Tenant) == one.Tenant && one.Since.Before(span.End.Start()), Subject: report.Subject{
 			Name: one.Name, UUID: one.Ref, Zone: one.Zone, Tenant: one.Tenant, Plan: one.Plan, Gone: !there, Corrections: byMeter[one.ID],
 		}}
 		if q, ok := m.QuotaOf(vm); ok && there {

@@ -18,23 +18,25 @@ const (
 	usageVM      = "vm"
 	usageZone    = "zone"
 	usageAddress = "address"
+	usageTenant  = "tenant"
 )
 
 // UsageQuery says whose usage, and of when.
 type UsageQuery struct {
-	Of           string // a VM, zone or address; empty: all of them
+	Of           string // a VM, zone, tenant or address; empty: all VMs and addresses
 	Since, Until time.Time
 	By           string // hour, day, month; empty: one row for the whole time
 }
 
 // UsageView is what passed in a stretch of time, as scripts see it.
 type UsageView struct {
-	Kind string    `json:"kind"` // vm, zone or address
-	Name string    `json:"name"`
-	UUID string    `json:"uuid,omitempty"`
-	Zone string    `json:"zone,omitempty"` // of a VM, while this passed
-	From time.Time `json:"from"`
-	To   time.Time `json:"to"`
+	Kind   string    `json:"kind"` // vm, zone, tenant or address
+	Name   string    `json:"name"`
+	UUID   string    `json:"uuid,omitempty"`
+	Zone   string    `json:"zone,omitempty"`   // of a VM, while this passed
+	Tenant string    `json:"tenant,omitempty"` // whose it was, while this passed
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
 
 	Internet TrafficView `json:"internet"`
 	Zones    TrafficView `json:"zones"` // other ones
@@ -57,8 +59,8 @@ func viewTraffic(p meter.Pair) TrafficView {
 
 // usageRow is what rows are told apart by.
 type usageRow struct {
-	kind, ref, zone string
-	from, to        time.Time
+	kind, ref, zone, tenant string
+	from, to                time.Time
 }
 
 // Usage is what was used, by whom and when: VMs first, then zones, then
@@ -120,11 +122,11 @@ func (p *Provider) Usage(ctx context.Context, q UsageQuery) ([]UsageView, error)
 	views := make([]UsageView, 0, len(sums))
 	for _, row := range slices.SortedFunc(maps.Keys(sums), func(a, b usageRow) int {
 		return cmp.Or(kindOrder(a.kind)-kindOrder(b.kind), cmp.Compare(names[a.kind+" "+a.ref], names[b.kind+" "+b.ref]), cmp.Compare(a.ref, b.ref),
-			cmp.Compare(a.zone, b.zone), a.from.Compare(b.from))
+			cmp.Compare(a.zone, b.zone), cmp.Compare(a.tenant, b.tenant), a.from.Compare(b.from))
 	}) {
 		v := UsageView{Kind: row.kind, Name: row.ref, From: row.from.UTC(), To: row.to.UTC()}
 		if row.kind == usageVM {
-			v.Name, v.UUID, v.Zone = names[row.kind+" "+row.ref], row.ref, row.zone
+			v.Name, v.UUID, v.Zone, v.Tenant = names[row.kind+" "+row.ref], row.ref, row.zone, row.tenant
 		}
 		counts := sums[row]
 		v.Internet, v.Zones = viewTraffic(counts[meter.Internet]), viewTraffic(counts[meter.Zones])
@@ -135,7 +137,7 @@ func (p *Provider) Usage(ctx context.Context, q UsageQuery) ([]UsageView, error)
 }
 
 func kindOrder(kind string) int {
-	return slices.Index([]string{usageVM, usageZone, usageAddress}, kind)
+	return slices.Index([]string{usageVM, usageTenant, usageZone, usageAddress}, kind)
 }
 
 // openUsage opens usage, and says when its days begin.
@@ -192,7 +194,7 @@ func (p *Provider) usageRows(ctx context.Context, meters []state.Meter, of strin
 	rows := map[meter.ID][]usageRow{}
 	kinds := map[string]bool{}
 	for _, m := range meters {
-		own := usageRow{kind: string(m.Kind), ref: m.Ref, zone: m.Zone}
+		own := usageRow{kind: string(m.Kind), ref: m.Ref, zone: m.Zone, tenant: m.Tenant}
 		switch {
 		case of == "":
 			rows[m.ID] = append(rows[m.ID], own)
@@ -205,11 +207,15 @@ func (p *Provider) usageRows(ctx context.Context, meters []state.Meter, of strin
 		if m.Kind == state.VMMeter && m.Zone == name && (kind == "" || kind == usageZone) {
 			rows[m.ID], kinds[usageZone] = append(rows[m.ID], usageRow{kind: usageZone, ref: m.Zone}), true
 		}
+		if m.Kind == state.VMMeter && m.Tenant == name && m.Tenant != "" && (kind == "" || kind == usageTenant) {
+			rows[m.ID], kinds[usageTenant] = append(rows[m.ID], usageRow{kind: usageTenant, ref: m.Tenant}), true
+		}
 	}
 	if len(kinds) > 1 {
+		all := slices.Sorted(maps.Keys(kinds))
 		return nil, &ispctl.Error{
-			Kind: ispctl.Usage, Object: "usage of " + name, Cause: "is a VM and a zone",
-			Next: "say which: vm/" + name + " or zone/" + name,
+			Kind: ispctl.Usage, Object: "usage of " + name, Cause: "is a " + strings.Join(all, " and a "),
+			Next: "say which: " + all[0] + "/" + name + " or " + all[1] + "/" + name,
 		}
 	}
 	if of != "" && len(rows) == 0 {
@@ -226,7 +232,8 @@ func (p *Provider) neverMetered(ctx context.Context, name string, meters []state
 	}
 	_, errVM := m.VM(name)
 	_, errZone := m.Zone(name)
-	if errVM == nil || errZone == nil {
+	_, errTenant := m.Tenant(name)
+	if errVM == nil || errZone == nil || errTenant == nil {
 		return &ispctl.Error{
 			Kind: ispctl.NotFound, Object: "usage of " + name, Cause: "not found (nothing has been metered yet)",
 			Next: "see that serve runs: ispctl status",
@@ -238,7 +245,7 @@ func (p *Provider) neverMetered(ctx context.Context, name string, meters []state
 			have = append(have, one.Name)
 		}
 	}
-	err = ispctl.NotFoundError("vm, zone or address", name, have)
+	err = ispctl.NotFoundError("vm, zone, tenant or address", name, have)
 	if e, ok := err.(*ispctl.Error); ok { //nolint:errorlint // it was made a line above
 		e.Next = "see: ispctl usage"
 	}
@@ -257,7 +264,7 @@ func (p *Provider) UsageNames(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	for _, m := range meters {
-		for _, n := range []string{m.Name, m.Zone} {
+		for _, n := range []string{m.Name, m.Zone, m.Tenant} {
 			if n != "" && !slices.Contains(names, n) {
 				names = append(names, n)
 			}

@@ -55,6 +55,7 @@ func usageListing(d ispctl.Direction) listing[operations.UsageView] {
 			{"KIND", false, func(u operations.UsageView) string { return u.Kind }},
 			{"NAME", false, func(u operations.UsageView) string { return u.Name }},
 			{"ZONE", false, func(u operations.UsageView) string { return u.Zone }},
+			{"TENANT", true, func(u operations.UsageView) string { return u.Tenant }},
 			{"FROM", false, func(u operations.UsageView) string { return u.From.Format(time.RFC3339) }},
 			{"TO", true, func(u operations.UsageView) string { return u.To.Format(time.RFC3339) }},
 		},
@@ -79,8 +80,8 @@ func (a *app) usageCmd() *cobra.Command {
 	var q operations.UsageQuery
 	var since, until, direction string
 	c := &cobra.Command{
-		Use: "usage [NAME]", Short: "Show what VMs, zones and addresses have sent and received",
-		Long: `Show what VMs, zones and addresses have sent and received.
+		Use: "usage [NAME]", Short: "Show what VMs, zones, tenants and addresses have sent and received",
+		Long: `Show what VMs, zones, tenants and addresses have sent and received.
 
 IN and OUT are bytes from and to the Internet, as the guest sees them, of whole
 Ethernet frames without their checksum: what "ip -s link" counts. -o wide shows
@@ -89,9 +90,10 @@ leg. Without --since it is the present month.`,
 		Example: `  ispctl usage
   ispctl usage web1 --by day
   ispctl usage dmz --since 2026-10-01 --until 2026-11-01 --by month -o json
-  ispctl usage zone/web1`,
+  ispctl usage zone/web1
+  ispctl usage tenant/acme --by month`,
 		Annotations: map[string]string{RunsByItself: "true"},
-		Args:        atMost(1, "the name of a VM, zone or address"), ValidArgsFunction: first(a.completeUsage),
+		Args:        atMost(1, "the name of a VM, zone, tenant or address"), ValidArgsFunction: first(a.completeUsage),
 		RunE: func(c *cobra.Command, given []string) error {
 			if err := a.checkFormat(); err != nil {
 				return err
