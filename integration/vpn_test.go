@@ -314,6 +314,7 @@ func (w *world) devicePIDs() []int {
 // what is let on is all of that tenant's VM by its leg, and of the host what is
 // listed.
 func TestTenantsPeer(t *testing.T) {
+	testkit.Long(t, "2 min")
 	w, _, guests := legWorld(t)
 	w.ok("tenant", "create", "acme")
 	w.ok("tenant", "create", "other")
