@@ -33,6 +33,7 @@ type Model struct {
 	Quotas       []Quota
 	Tariffs      []Tariff
 	Tenants      []Tenant
+	Gateway      Gateway    // of the tenants
 	Throttles    []Throttle // what quotas that are used up have come to
 }
 

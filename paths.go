@@ -28,6 +28,9 @@ func (p Paths) JournalHead() string { return p.at("var/lib/ispctl/journal.head")
 // HostKeys is the secret that the SSH host keys of guests are made of.
 func (p Paths) HostKeys() string { return p.at("var/lib/ispctl/hostkeys.secret") }
 
+// GatewayKey is what the tenants' gateway proves itself by.
+func (p Paths) GatewayKey() string { return p.at("var/lib/ispctl/gateway_host_key") }
+
 // Usage holds what was metered.
 func (p Paths) Usage() string { return p.at("var/lib/ispctl/usage.db") }
 

@@ -59,3 +59,12 @@ func giveVM(want document.VM, have, next *ispctl.VM) field {
 	}
 	return field{"tenant", orNone(string(have.Tenant)), orNone(string(next.Tenant))}
 }
+
+func (a *applier) gateway() error {
+	want := a.doc.Gateway
+	if want == nil || *want == a.have.Gateway {
+		return nil
+	}
+	a.say("~ gateway listen %s -> %s", gatewayText(a.have.Gateway), gatewayText(*want))
+	return a.tx.PutGateway(*want)
+}

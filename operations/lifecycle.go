@@ -17,7 +17,7 @@ func (p *Provider) changeVM(ctx context.Context, verb, name string, o Options, d
 		if err != nil {
 			return nil, err
 		}
-		vm, err := m.VM(name)
+		vm, err := p.seen(m, name)
 		if err != nil {
 			return nil, err
 		}

@@ -52,6 +52,7 @@ type Provider struct {
 	Clock  Clock
 	Guards Guards // nil: no change can await its confirmation
 
+	only     ispctl.Name   // the tenant whose VMs alone there are, see [Provider.For]; empty: all are
 	Actor    string        // who asks, for the journal
 	Caller   Connection    // by which the caller is here; zero: not by SSH
 	Probe    Prober        // nil: no packet can be sent

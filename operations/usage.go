@@ -26,6 +26,9 @@ type UsageQuery struct {
 	Of           string // a VM, zone, tenant or address; empty: all VMs and addresses
 	Since, Until time.Time
 	By           string // hour, day, month; empty: one row for the whole time
+
+	tenant ispctl.Name // VMs of this tenant alone, while they were its own
+	uuid   string      // of them, this one alone
 }
 
 // UsageView is what passed in a stretch of time, as scripts see it.
@@ -91,6 +94,11 @@ func (p *Provider) Usage(ctx context.Context, q UsageQuery) ([]UsageView, error)
 	names := map[string]string{} // by ref: a VM's last name
 	for _, m := range meters {
 		names[string(m.Kind)+" "+m.Ref] = m.Name
+	}
+	if q.tenant != "" {
+		meters = slices.DeleteFunc(meters, func(m state.Meter) bool {
+			return m.Kind != state.VMMeter || m.Tenant != string(q.tenant) || q.uuid != "" && m.Ref != q.uuid
+		})
 	}
 	rowsOf, err := p.usageRows(ctx, meters, q.Of)
 	if err != nil {

@@ -153,7 +153,7 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Policies = append(m.Policies, one)
 			return err
 		}},
-	}, slices.Concat(usageTables(m), tenantTables(m), vpnTables(m, time.Now()), rootTables(m, guests))...) {
+	}, slices.Concat(usageTables(m), tenantTables(m), gatewayTables(m), vpnTables(m, time.Now()), rootTables(m, guests))...) {
 		if err := each(ctx, tx, table.query, table.scan); err != nil {
 			return nil, fmt.Errorf("read model: %w", err)
 		}

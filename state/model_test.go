@@ -49,6 +49,7 @@ func fill(tx *state.Tx) error {
 		tx.PutTariff(ispctl.Tariff{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}),
 		tx.PutTenant(ispctl.Tenant{Name: "acme", Title: "Acme \"& Sons\"", Contact: "ops@acme.example", Keys: []string{tenantKey}, Share: share, Suspended: true, Applied: true}),
 		tx.PutTenant(ispctl.Tenant{Name: "aaa"}),
+		tx.PutGateway(ispctl.Gateway{Listen: netip.MustParseAddrPort("[fd99::1]:2222")}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d1", Size: ispctl.GiB, Cmdline: `root=/dev/vda quote="x"`, Built: time.Date(2026, 1, 2, 3, 4, 5, 600_000_000, time.UTC)}),
 		tx.PutImage(ispctl.Image{Name: "micro", Digest: "d0", Size: ispctl.GiB, DiskBoot: true, Built: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}),
 	} {
@@ -91,6 +92,7 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 			{VM: "web1", Volume: ispctl.GiB, Direction: ispctl.DirectionMax, Day: 31, Action: ispctl.ActionBlock},
 		},
 		Tariffs: []ispctl.Tariff{{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}},
+		Gateway: ispctl.Gateway{Listen: netip.MustParseAddrPort("[fd99::1]:2222")},
 		Tenants: []ispctl.Tenant{
 			{Name: "aaa"},
 			{Name: "acme", Title: "Acme \"& Sons\"", Contact: "ops@acme.example", Keys: []string{tenantKey}, Share: share, Suspended: true, Applied: true},
@@ -186,6 +188,7 @@ func TestEveryChange(t *testing.T) {
 		{"tenant, and its keys and share anew", func(tx *state.Tx) error {
 			return tx.PutTenant(ispctl.Tenant{Name: "acme", Share: ispctl.Share{Addresses: 1}})
 		}, func(m *ispctl.Model) { m.Tenants[1] = ispctl.Tenant{Name: "acme", Share: ispctl.Share{Addresses: 1}} }},
+		{"no gateway", func(tx *state.Tx) error { return tx.PutGateway(ispctl.Gateway{}) }, func(m *ispctl.Model) { m.Gateway = ispctl.Gateway{} }},
 		{"tenant removed", func(tx *state.Tx) error { return tx.DeleteTenant("aaa") }, func(m *ispctl.Model) { m.Tenants = m.Tenants[1:] }},
 		{"VM renamed, and what leads to it", func(tx *state.Tx) error {
 			return tx.RenameVM(ispctl.VM{ID: 1, Name: "web1"}, "www")

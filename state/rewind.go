@@ -16,7 +16,7 @@ func (t *Tx) Rewind(m *ispctl.Model) error {
 		return err
 	}
 	for _, step := range []func(have, m *ispctl.Model) error{
-		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindTenants, t.rewindVMs, t.dropTenants, t.rewindWires, t.rewindForwards, t.rewindUsage,
+		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindTenants, t.rewindVMs, t.dropTenants, t.rewindGateway, t.rewindWires, t.rewindForwards, t.rewindUsage,
 		t.rewindVPN,
 	} {
 		if err := step(have, m); err != nil {
@@ -92,6 +92,8 @@ func (t *Tx) rewindTenants(_, m *ispctl.Model) error {
 	}
 	return errors.Join(errs...)
 }
+
+func (t *Tx) rewindGateway(_, m *ispctl.Model) error { return t.PutGateway(m.Gateway) }
 
 // dropTenants deletes those that are not in m, unless they have got a VM since;
 // these have their keys again.

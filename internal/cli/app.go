@@ -76,6 +76,7 @@ func (a *app) root() *cobra.Command {
 		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
 		group("audit", "Who changed what: the journal, chained by hashes", a.auditList(), a.auditVerify(), a.auditExport()),
 		a.tenantCmd(),
+		group("gateway", "Where tenants come in by SSH, to look after their VMs", a.gatewaySet(), a.gatewayShow(), a.gatewaySession()),
 		group("vm", "Virtual machines", append(append(a.vmActs(), a.vmInside()...), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole(), a.vmResetPassword(), a.vmAddKey())...),
 		group("nic", "What a VM's interfaces are let do", a.nicAllow(), a.nicDeny(), a.nicTags()),
 		a.vpnCmd(), a.vpnProcess(),

@@ -24,7 +24,8 @@ func (a *app) serveCmd() *cobra.Command {
 		Long: `Stay, and keep the host as the database says; for the service manager.
 
 It converges once at its start, and puts back what other tools take away:
-tables, links, addresses, routes, sysctls. It may be ended at any time: guests, walls and
+tables, links, addresses, routes, sysctls. It answers tenants where gateway set
+says. It may be ended at any time: guests, walls and
 servers stand without it, and every other command works without it. Under
 systemd it is ` + "`systemctl enable --now ispctl`." + `
 
@@ -84,6 +85,7 @@ func (a *app) tasks(inst ispctl.Installation, metrics metricsPlace, say *log.Log
 		{Name: "watch", Run: a.watch(inst, say)},
 		{Name: "usage", Run: a.meterTask(inst, say)},
 		{Name: "flows", Run: a.flowsTask(inst, say)},
+		{Name: "gateway", Run: a.gatewayTask(inst, say)},
 	}
 	if metrics != (metricsPlace{}) {
 		all = append(all, resident.Task{Name: "metrics", Run: a.metricsTask(inst, metrics, say)})

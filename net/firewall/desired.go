@@ -56,7 +56,7 @@ func walls(m *ispctl.Model) nft.Table {
 		{Name: bogons6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		{Name: insiders6, Key: []nft.Type{nft.TypeIPv6}, Interval: true},
 		zoneServiceSet(), zoneServiceSet6(),
-	}, slices.Concat(wholeSets(), policySets(), limitSets(), ownLimitSets(own), hostSourceSets(), vpnSets())...), slices.Concat(chains(m.Installation.LinkPattern(), own), bogonChains(), vpnChains()))
+	}, slices.Concat(wholeSets(), policySets(), limitSets(), ownLimitSets(own), hostSourceSets(), vpnSets(), gatewaySets())...), slices.Concat(chains(m.Installation.LinkPattern(), own), bogonChains(), vpnChains()))
 	addPolicies(t, m)
 	addWhole(t, m)
 	addOwnLimits(t, own)
@@ -82,6 +82,7 @@ func walls(m *ispctl.Model) nft.Table {
 		t.Add(uplinks, nft.Elem{Key: nft.Join(nft.Ifname(link))})
 	}
 	addHostSources(t, m)
+	addGateway(t, m)
 	for _, s := range m.HostServices {
 		t.Add(services, nft.Elem{Key: nft.Join(nft.Proto(s.Proto), nft.Service(s.Port))})
 	}
@@ -130,7 +131,7 @@ func chains(ours string, own []ownLimit) []nft.Chain {
 				nft.NewRule("belongs to no connection", nft.InState(nft.Invalid), nft.Count(), nft.Drop()),
 			}, vpnInputRules(), packetRules(own), []nft.Rule{
 				nft.NewRule("answers to what the host asked", nft.InState(nft.Established, nft.Related), nft.Accept()),
-			}, guestLimitRules(own), []nft.Rule{}, hostServiceRules(), []nft.Rule{
+			}, guestLimitRules(own), []nft.Rule{}, hostServiceRules(), gatewayRules(), []nft.Rule{
 				nft.NewRule("ping", nft.IIFIn(uplinks), nft.ICMP("echo-request", 8), nft.Accept()),
 				nft.NewRule("IPv6 does not work without ICMPv6", nft.IIFIn(uplinks), nft.L4Proto("ipv6-icmp", 58), nft.Accept()),
 				// The answer to its question to a group is no established

@@ -37,6 +37,7 @@ type Document struct {
 	Zones        []Zone
 	Plans        []Plan
 	Tenants      []Tenant
+	Gateway      *ispctl.Gateway
 	VMs          []VM
 	Forwards     []Forward
 	Policies     []Policy

@@ -19,6 +19,7 @@ type (
 		Zones     []outZone    `yaml:"zones,omitempty"`
 		Plans     []outPlan    `yaml:"plans,omitempty"`
 		Tenants   []outTenant  `yaml:"tenants,omitempty"`
+		Gateway   *outGateway  `yaml:"gateway,omitempty"`
 		VMs       []outVM      `yaml:"vms,omitempty"`
 		Forwards  []outForward `yaml:"forwards,omitempty"`
 		Policies  []outPolicy  `yaml:"policies,omitempty"`
@@ -185,6 +186,9 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	}
 	for _, p := range m.Plans {
 		out.Plans = append(out.Plans, outPlan{Name: string(p.Name), CPUs: p.CPUs, Memory: p.Memory.String(), Disk: p.Disk.String(), Limits: limitTexts(p.Limits)})
+	}
+	if m.Gateway.Configured() {
+		out.Gateway = &outGateway{m.Gateway.Listen.String()}
 	}
 	for _, t := range m.Tenants {
 		out.Tenants = append(out.Tenants, exportTenant(t))

@@ -82,6 +82,9 @@ func asModel(d *document.Document) *ispctl.Model {
 	for _, p := range d.Plans {
 		m.Plans = append(m.Plans, p.Plan)
 	}
+	if d.Gateway != nil {
+		m.Gateway = *d.Gateway
+	}
 	for _, t := range d.Tenants {
 		m.Tenants = append(m.Tenants, t.Tenant)
 	}
@@ -206,6 +209,9 @@ func drawModel(t *rapid.T) *ispctl.Model {
 		})
 	}
 	tenants := rapid.SliceOfNDistinct(names, 0, 3, rapid.ID).Draw(t, "tenants")
+	if rapid.Bool().Draw(t, "gateway") {
+		m.Gateway.Listen = netip.MustParseAddrPort(rapid.SampledFrom([]string{"10.99.0.1:2222", "[fd00::1]:1", "198.51.100.7:65535"}).Draw(t, "listen"))
+	}
 	for i, name := range tenants {
 		m.Tenants = append(m.Tenants, drawTenant(t, name, i))
 	}

@@ -45,7 +45,8 @@ func Parse(file string, data []byte) (*Document, error) {
 		"tenants": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Tenants = append(doc.Tenants, p.tenant(n)) })
 		},
-		"vms": func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.VMs = append(doc.VMs, p.vm(n)) }) },
+		"gateway": func(n *yaml.Node) { doc.Gateway = p.gateway(n) },
+		"vms":     func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.VMs = append(doc.VMs, p.vm(n)) }) },
 		"forwards": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Forwards = append(doc.Forwards, p.forward(n)) })
 		},

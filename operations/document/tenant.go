@@ -75,3 +75,17 @@ func (p *parser) owner(n *yaml.Node) ispctl.Name {
 		return ispctl.ParseTenantName(s)
 	})
 }
+
+type outGateway struct {
+	Listen string `yaml:"listen"`
+}
+
+func (p *parser) gateway(n *yaml.Node) *ispctl.Gateway {
+	g := &ispctl.Gateway{}
+	p.mapping(n, fields{"listen": func(n *yaml.Node) {
+		if n.Value != ispctl.NoTenant {
+			g.Listen = scalar(p, n, ispctl.ParseGatewayListen)
+		}
+	}}, "listen")
+	return g
+}
