@@ -41,6 +41,9 @@ func (m *Model) validatePromises() error {
 		if err := limits.Validate(); err != nil {
 			return Invalid("vm", string(vm.Name), "with plan %q: %s", plan.Name, err)
 		}
+		if int64(limits.CPUGuarantee) > int64(plan.CPUs)*100 {
+			return Invalid("vm", string(vm.Name), "cpu-guarantee %s is more than the %d CPUs of plan %q have", limits.CPUGuarantee, plan.CPUs, plan.Name)
+		}
 		if limits.MemoryGuarantee > plan.Memory {
 			return Invalid("vm", string(vm.Name), "memory guarantee %s is more than the %s of plan %q", limits.MemoryGuarantee, plan.Memory, plan.Name)
 		}

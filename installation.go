@@ -120,6 +120,12 @@ func (i Installation) GuestUID(vm int64) uint32 {
 	return guestUIDs + h.Sum32()&0xff*guestUIDBlock + uint32(vm)%guestUIDBlock
 }
 
+// IsGuestUID reports whether a user may be a guest's, of whatever installation.
+func IsGuestUID(uid uint32) bool {
+	const blocks = 256
+	return uid >= guestUIDs && uid < guestUIDs+blocks*guestUIDBlock
+}
+
 // Shaper is the name of the interface that what comes out of a tap waits in.
 func (i Installation) Shaper(tap string) string { return tap + "u" }
 

@@ -22,11 +22,16 @@ type Limits struct {
 	Packets        int64 // that it may send in a second out of its zone, of each of its addresses
 
 	CPUCeiling      Percent // of one CPU: 150 is one and a half
+	CPUGuarantee    Percent // of one CPU, whatever the others do
 	CPUShares       int64   // weight among the guests when all want more than there is
+	CPUPin          CPUSet  // that it runs on, and on no others
 	MemoryGuarantee Size    // that no balloon takes
 
-	ReadIOPS, WriteIOPS int64 // operations per second of its disk
-	ReadRate, WriteRate Size  // bytes per second of its disk
+	ReadIOPS, WriteIOPS           int64 // operations per second of its disks together
+	ReadRate, WriteRate           Size  // bytes per second of its disks together
+	ReadIOPSBurst, WriteIOPSBurst int64 // operations at full speed after a pause
+	ReadBurst, WriteBurst         Size  // bytes at full speed after a pause
+	DiskWeight                    int64 // weight among the guests when the disk below them is busy
 }
 
 // Percent is hundredths.
@@ -45,6 +50,8 @@ type Limit struct {
 	at    func(*Limits) *int64
 	parse func(string) (int64, error)
 	text  func(int64) string
+
+	word func(*Limits) *string // of one that is no number, in place of the three above
 }
 
 // limitTable is every limit there is.
@@ -58,7 +65,7 @@ var limitTable = []Limit{
 		"dscp", "WORD", "marks of urgency: trust them, clear them, or the mark that what it sends to the Internet shall have, as cs1",
 		func(l *Limits) *int64 { return (*int64)(&l.DSCP) },
 		func(s string) (int64, error) { d, err := ParseDSCP(s); return int64(d), err },
-		func(n int64) string { return DSCP(n).String() },
+		func(n int64) string { return DSCP(n).String() }, nil,
 	},
 	countLimit("connections", "connections that each of its addresses may have open at once", func(l *Limits) *int64 { return &l.Connections }),
 	countLimit("new-connections", "connections that each of its addresses may open in a second", func(l *Limits) *int64 { return &l.NewConnections }),
@@ -66,14 +73,28 @@ var limitTable = []Limit{
 	{
 		"cpu-ceiling", "PERCENT", "CPU time it may use, 100% being one whole CPU",
 		func(l *Limits) *int64 { return (*int64)(&l.CPUCeiling) }, parsePercent,
-		func(n int64) string { return Percent(n).String() },
+		func(n int64) string { return Percent(n).String() }, nil,
+	},
+	{
+		"cpu-guarantee", "PERCENT", "CPU time it is promised, 100% being one whole CPU",
+		func(l *Limits) *int64 { return (*int64)(&l.CPUGuarantee) }, parsePercent,
+		func(n int64) string { return Percent(n).String() }, nil,
 	},
 	countLimit("cpu-shares", "its weight when guests want more CPU time than there is; 100 is the usual", func(l *Limits) *int64 { return &l.CPUShares }),
+	{
+		Name: "cpu-pin", Unit: "CPUS", Help: "CPUs of the host that it runs on, and on no others, as 0-3,8",
+		word: func(l *Limits) *string { return (*string)(&l.CPUPin) },
+	},
 	sizeLimit("memory-guarantee", "memory that it keeps when memory runs short", "SIZE", func(l *Limits) *Size { return &l.MemoryGuarantee }),
-	countLimit("read-iops", "read operations per second of its disk", func(l *Limits) *int64 { return &l.ReadIOPS }),
-	countLimit("write-iops", "write operations per second of its disk", func(l *Limits) *int64 { return &l.WriteIOPS }),
-	sizeLimit("read-rate", "bytes read per second from its disk", "SIZE", func(l *Limits) *Size { return &l.ReadRate }),
-	sizeLimit("write-rate", "bytes written per second to its disk", "SIZE", func(l *Limits) *Size { return &l.WriteRate }),
+	countLimit("read-iops", "read operations per second of its disks together", func(l *Limits) *int64 { return &l.ReadIOPS }),
+	countLimit("write-iops", "write operations per second of its disks together", func(l *Limits) *int64 { return &l.WriteIOPS }),
+	sizeLimit("read-rate", "bytes read per second from its disks together", "SIZE", func(l *Limits) *Size { return &l.ReadRate }),
+	sizeLimit("write-rate", "bytes written per second to its disks together", "SIZE", func(l *Limits) *Size { return &l.WriteRate }),
+	countLimit("read-iops-burst", "read operations that may be made at full speed after a pause", func(l *Limits) *int64 { return &l.ReadIOPSBurst }),
+	countLimit("write-iops-burst", "write operations that may be made at full speed after a pause", func(l *Limits) *int64 { return &l.WriteIOPSBurst }),
+	sizeLimit("read-burst", "bytes that may be read at full speed after a pause", "SIZE", func(l *Limits) *Size { return &l.ReadBurst }),
+	sizeLimit("write-burst", "bytes that may be written at full speed after a pause", "SIZE", func(l *Limits) *Size { return &l.WriteBurst }),
+	countLimit("disk-weight", "its weight when the disk below the guests is busy; 100 is the usual", func(l *Limits) *int64 { return &l.DiskWeight }),
 }
 
 // LimitTable lists every limit there is, in the order they are shown.
@@ -83,7 +104,7 @@ func rateLimit(name, help string, at func(*Limits) *Rate) Limit {
 	return Limit{
 		name, "RATE", help, func(l *Limits) *int64 { return (*int64)(at(l)) },
 		func(s string) (int64, error) { r, err := ParseRate(s); return int64(r), err },
-		func(n int64) string { return Rate(n).String() },
+		func(n int64) string { return Rate(n).String() }, nil,
 	}
 }
 
@@ -91,7 +112,7 @@ func sizeLimit(name, help, unit string, at func(*Limits) *Size) Limit {
 	return Limit{
 		name, unit, help, func(l *Limits) *int64 { return (*int64)(at(l)) },
 		func(s string) (int64, error) { r, err := ParseSize(s); return int64(r), err },
-		func(n int64) string { return Size(n).String() },
+		func(n int64) string { return Size(n).String() }, nil,
 	}
 }
 
@@ -102,7 +123,7 @@ func countLimit(name, help string, at func(*Limits) *int64) Limit {
 			return 0, Invalid(name, s, "is no whole number")
 		}
 		return n, nil
-	}, func(n int64) string { return strconv.FormatInt(n, 10) }}
+	}, func(n int64) string { return strconv.FormatInt(n, 10) }, nil}
 }
 
 func parsePercent(s string) (int64, error) {
@@ -122,9 +143,14 @@ const (
 
 // Set reads a value, or "none". A zero is refused: it would lift the limit.
 func (f Limit) Set(l *Limits, text string) error {
-	if text == noneWord {
-		*f.at(l) = 0
+	switch {
+	case text == noneWord:
+		f.put(l, 0, "")
 		return nil
+	case f.word != nil:
+		set, err := ParseCPUSet(text)
+		f.put(l, 0, string(set))
+		return err
 	}
 	n, err := f.parse(text)
 	if err != nil {
@@ -137,15 +163,24 @@ func (f Limit) Set(l *Limits, text string) error {
 	return nil
 }
 
+// put writes the number, or the word of a limit that is none.
+func (f Limit) put(l *Limits, n int64, word string) {
+	if f.word != nil {
+		*f.word(l) = word
+	} else {
+		*f.at(l) = n
+	}
+}
+
 // Override is Set for a VM: "none" lifts the plan's limit, and "plan" lets it
 // stand again.
 func (f Limit) Override(l *Limits, text string) error {
 	switch text {
 	case noneWord:
-		*f.at(l) = NoLimit
+		f.put(l, NoLimit, noneWord)
 		return nil
 	case planWord:
-		*f.at(l) = 0
+		f.put(l, 0, "")
 		return nil
 	}
 	return f.Set(l, text)
@@ -153,6 +188,9 @@ func (f Limit) Override(l *Limits, text string) error {
 
 // Text is the value as it was written; empty: it says nothing.
 func (f Limit) Text(l Limits) string {
+	if f.word != nil {
+		return *f.word(&l)
+	}
 	switch n := *f.at(&l); n {
 	case 0:
 		return ""
@@ -163,11 +201,17 @@ func (f Limit) Text(l Limits) string {
 	}
 }
 
-// Value is the bare number: bits per second, bytes, percent or a count.
-func (f Limit) Value(l Limits) int64 { return *f.at(&l) }
+// Value is the bare number, bits per second, bytes, percent or a count, or the
+// word of a limit that is none.
+func (f Limit) Value(l Limits) (n int64, word string) {
+	if f.word != nil {
+		return 0, *f.word(&l)
+	}
+	return *f.at(&l), ""
+}
 
 // SetValue is the reverse of Value.
-func (f Limit) SetValue(l *Limits, n int64) { *f.at(l) = n }
+func (f Limit) SetValue(l *Limits, n int64, word string) { f.put(l, n, word) }
 
 // Key is the name in documents, JSON and the database.
 func (f Limit) Key() string { return strings.ReplaceAll(f.Name, "-", "_") }
@@ -186,12 +230,12 @@ func (l Limits) String() string {
 // Over are the limits with those that are set in l in place of base's.
 func (l Limits) Over(base Limits) Limits {
 	for _, f := range limitTable {
-		switch n := f.Value(l); n {
-		case 0:
-		case NoLimit:
-			f.SetValue(&base, 0)
+		switch n, word := f.Value(l); {
+		case n == 0 && word == "":
+		case n == NoLimit || word == noneWord:
+			f.put(&base, 0, "")
 		default:
-			f.SetValue(&base, n)
+			f.put(&base, n, word)
 		}
 	}
 	return base
@@ -200,17 +244,13 @@ func (l Limits) Over(base Limits) Limits {
 // Bounds that catch a slipped unit. A shaper's clock holds a burst of some four
 // minutes and no more.
 const (
-	minBurst      = 4 * KiB
-	maxBurstTime  = 240 // seconds
-	minCPUCeiling = 5
-	maxShares     = 10000
-	maxIOPS       = 10_000_000
+	minBurst     = 4 * KiB
+	maxBurstTime = 240 // seconds
 
 	minConnections = 8 // a guest that installs its updates has that many
 	maxConnections = 4_000_000
 	minPackets     = 50
 	maxPackets     = 100_000_000
-	minDiskRate    = 64 * KiB
 )
 
 // Validate checks limits as they come to be, plan and VM together.
@@ -243,10 +283,6 @@ func (l Limits) Validate() error {
 		return errors.New("burst without a ceiling says nothing; set down or up")
 	case l.Burst != 0 && l.Burst < minBurst:
 		return fmt.Errorf("burst %s is less than %s, which is two frames", l.Burst, minBurst)
-	case l.CPUCeiling != 0 && (l.CPUCeiling < minCPUCeiling || l.CPUCeiling > MaxCPUs*100):
-		return fmt.Errorf("cpu-ceiling %s is not %d%% to %d%%", l.CPUCeiling, minCPUCeiling, MaxCPUs*100)
-	case l.CPUShares != 0 && (l.CPUShares < 2 || l.CPUShares > maxShares):
-		return fmt.Errorf("cpu-shares %d is not 2 to %d", l.CPUShares, maxShares)
 	}
 	for _, one := range []struct {
 		name        string
@@ -261,15 +297,5 @@ func (l Limits) Validate() error {
 			return fmt.Errorf("%s %d is not %d to %d", one.name, one.n, one.least, one.most)
 		}
 	}
-	for _, n := range []int64{l.ReadIOPS, l.WriteIOPS} {
-		if n < 0 || n > maxIOPS {
-			return fmt.Errorf("%d operations per second is not 1 to %d", n, maxIOPS)
-		}
-	}
-	for _, n := range []Size{l.ReadRate, l.WriteRate} {
-		if n != 0 && (n < minDiskRate || n > TiB) {
-			return fmt.Errorf("%s per second of the disk is not %s to %s", n, minDiskRate, TiB)
-		}
-	}
-	return nil
+	return l.validateHost()
 }

@@ -17,6 +17,7 @@ type Model struct {
 	Uplink       Uplink
 	Admin        AdminNet
 	VPN          VPN
+	Sharing      Sharing
 	HostServices []Service      // what the host itself answers on the uplink
 	Delivers     []netip.Prefix // what the provider delivers to the uplink; none: not said
 	HostSources  []netip.Prefix // who may ask; empty: everybody

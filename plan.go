@@ -38,6 +38,9 @@ func (p Plan) Validate() error {
 	if p.Limits.MemoryGuarantee > p.Memory {
 		return Invalid("plan", name, "memory guarantee %s is more than its memory of %s", p.Limits.MemoryGuarantee, p.Memory)
 	}
+	if int64(p.Limits.CPUGuarantee) > int64(p.CPUs)*100 {
+		return Invalid("plan", name, "cpu-guarantee %s is more than its %d CPUs have", p.Limits.CPUGuarantee, p.CPUs)
+	}
 	if err := p.Limits.Validate(); err != nil {
 		return Invalid("plan", name, "%s", err)
 	}

@@ -16,7 +16,7 @@ func (m *Model) Validate() error {
 	for _, check := range []func() error{
 		m.Installation.Validate, m.validateAdmin, m.validateUplink, m.validateHostServices, m.validateHostSources, m.validateAddresses, m.validateZones,
 		m.validatePlans, m.validateVMs, m.validateTenants, m.validateGateway, m.validateTrunks, m.validateForwards, m.validatePolicies,
-		m.validateFlows, m.validateTotals, m.validatePromises, m.validateUsage, m.validateVPN,
+		m.validateFlows, m.validateTotals, m.Sharing.Validate, m.validatePromises, m.validateUsage, m.validateVPN,
 	} {
 		if err := check(); err != nil {
 			return err

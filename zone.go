@@ -17,6 +17,7 @@ type Zone struct {
 	Isolated bool         // its guests do not see each other
 	MTU      int          // of its bridge and taps, in bytes; 0: 1500
 	DHCP     bool         // guests are told their address by DHCP as well
+	KSM      bool         // the kernel may merge equal pages of its guests
 	DNS      bool         // the gateway answers names, of the zone's guests first
 	Flows    bool         // whom its guests speak to is recorded, by hour
 	Applied  bool         // made by `apply`, so that `apply --prune` may remove it

@@ -111,6 +111,7 @@ func (w *world) remove() {
 			w.t.Error(err)
 		}
 	}
+	w.removeGroups()
 	if err := os.RemoveAll(filepath.Dir(w.root)); err != nil {
 		w.t.Error(err)
 	}

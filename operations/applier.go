@@ -34,7 +34,7 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.addresses, a.zones, a.admin, a.plans, a.tenants, a.gateway, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.totals, a.metering, a.quotas, a.tariffs}
+	steps := []func() error{a.uplink, a.hostServices, a.sharing, a.addresses, a.zones, a.admin, a.plans, a.tenants, a.gateway, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.totals, a.metering, a.quotas, a.tariffs}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
 		steps = append([]func() error{a.pruneForwards, a.pruneFlows, a.pruneTotals, a.pruneUsage}, steps...)

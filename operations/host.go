@@ -66,20 +66,21 @@ func (p *Provider) DeclareHost(ctx context.Context, d Declaration, o Options) (R
 
 // StatusView is how the provider is, as scripts see it.
 type StatusView struct {
-	Root          string      `json:"root"`
-	NetNS         string      `json:"netns"`
-	Hypervisor    string      `json:"hypervisor"`
-	Uplink        string      `json:"uplink"`
-	Admin         AdminView   `json:"admin"`
-	Zones         int         `json:"zones"`
-	Addresses     int         `json:"addresses"`
-	Forwards      int         `json:"forwards"`
-	VMs           int         `json:"vms"`
-	WantedRunning int         `json:"vms_wanted_running"`
-	Faults        []FaultView `json:"faults"`  // what the last pass could not do
-	Pending       []string    `json:"pending"` // what a pass would do now
-	Confirm       PendingView `json:"confirm"` // the change that awaits its confirmation
-	Serve         ServeView   `json:"serve"`
+	Root          string       `json:"root"`
+	NetNS         string       `json:"netns"`
+	Hypervisor    string       `json:"hypervisor"`
+	Uplink        string       `json:"uplink"`
+	Admin         AdminView    `json:"admin"`
+	Zones         int          `json:"zones"`
+	Addresses     int          `json:"addresses"`
+	Forwards      int          `json:"forwards"`
+	VMs           int          `json:"vms"`
+	WantedRunning int          `json:"vms_wanted_running"`
+	Faults        []FaultView  `json:"faults"`  // what the last pass could not do
+	Pending       []string     `json:"pending"` // what a pass would do now
+	Confirm       PendingView  `json:"confirm"` // the change that awaits its confirmation
+	Serve         ServeView    `json:"serve"`
+	Unheld        []UnheldView `json:"unheld"` // limits that this host cannot hold VMs to
 }
 
 // ServeView is whether the resident part runs.
@@ -120,7 +121,7 @@ func (p *Provider) Status(ctx context.Context) (StatusView, error) {
 		Confirm: confirm, Serve: serve, Admin: viewAdmin(m),
 		Root: m.Paths.Root, NetNS: m.Installation.NetNS, Hypervisor: m.Installation.Hypervisor, Uplink: m.Uplink.Interface,
 		Zones: len(m.Zones), Addresses: len(m.Addresses), Forwards: len(m.Forwards), VMs: len(m.VMs),
-		Faults: []FaultView{}, Pending: []string{},
+		Faults: []FaultView{}, Pending: []string{}, Unheld: p.unheldLimits(m),
 	}
 	for _, vm := range m.VMs {
 		if vm.Wanted == ispctl.Running {

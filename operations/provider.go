@@ -35,7 +35,11 @@ type Provider struct {
 	Drops      func(context.Context) (Drops, error) // what guests sent that the wall dropped
 	Traffic    Traffic                              // nil: what is used now is not known
 	Host       HostFacts
-	CheckTrunk TrunkCheck // nil: any interface will do
+	Ballooner  Ballooner // nil: what guests have of memory is fixed
+	Pressure   func() (ispctl.HostMemory, error)
+	Uses       func([]ispctl.VM) (map[int64]GuestUse, error) // what processes of guests have used so far; nil: it is not known
+	Unheld     func() map[string]string                      // limits that this host cannot hold, by name, and why; nil: it holds all
+	CheckTrunk TrunkCheck                                    // nil: any interface will do
 	Images     *images.Store
 	Templates  templates.Set
 	Paths      ispctl.Paths

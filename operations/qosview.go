@@ -22,6 +22,13 @@ type LimitsView struct {
 	WriteIOPS       int64  `json:"write_iops"`
 	ReadRate        int64  `json:"read_bytes_per_second"`
 	WriteRate       int64  `json:"write_bytes_per_second"`
+	CPUGuarantee    int64  `json:"cpu_guarantee_percent"`
+	CPUPin          string `json:"cpu_pin"`
+	ReadIOPSBurst   int64  `json:"read_iops_burst"`
+	WriteIOPSBurst  int64  `json:"write_iops_burst"`
+	ReadBurst       int64  `json:"read_burst_bytes"`
+	WriteBurst      int64  `json:"write_burst_bytes"`
+	DiskWeight      int64  `json:"disk_weight"`
 	Connections     int64  `json:"connections"`
 	NewConnections  int64  `json:"new_connections_per_second"`
 	Packets         int64  `json:"packets_per_second"`
@@ -32,6 +39,8 @@ func viewLimits(l ispctl.Limits) LimitsView {
 		Down: int64(l.Down), Up: int64(l.Up), Guarantee: int64(l.Guarantee), Burst: int64(l.Burst), Local: int64(l.Local), DSCP: l.DSCP.String(),
 		CPUCeiling: int64(l.CPUCeiling), CPUShares: l.CPUShares, MemoryGuarantee: int64(l.MemoryGuarantee),
 		ReadIOPS: l.ReadIOPS, WriteIOPS: l.WriteIOPS, ReadRate: int64(l.ReadRate), WriteRate: int64(l.WriteRate),
+		CPUGuarantee: int64(l.CPUGuarantee), CPUPin: string(l.CPUPin), DiskWeight: l.DiskWeight,
+		ReadIOPSBurst: l.ReadIOPSBurst, WriteIOPSBurst: l.WriteIOPSBurst, ReadBurst: int64(l.ReadBurst), WriteBurst: int64(l.WriteBurst),
 		Connections: l.Connections, NewConnections: l.NewConnections, Packets: l.Packets,
 	}
 }
@@ -48,6 +57,14 @@ type QoSView struct {
 	// What it received and sent while it was looked at, by all its NICs.
 	DownNow int64 `json:"down_now_bits_per_second"`
 	UpNow   int64 `json:"up_now_bits_per_second"`
+
+	// What its processes used meanwhile, and what they hold. MemoryLeft is what
+	// its balloon was last told to leave it; 0: all.
+	CPUNow     float64 `json:"cpu_now_percent"`
+	MemoryNow  int64   `json:"memory_now_bytes"`
+	MemoryLeft int64   `json:"memory_left_bytes"`
+	ReadNow    int64   `json:"read_now_bytes_per_second"`
+	WriteNow   int64   `json:"write_now_bytes_per_second"`
 }
 
 // FlowView is a flow limit as scripts see it.
@@ -117,7 +134,15 @@ func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 			return nil, err
 		}
 	}
+	stop, err := p.watchUse(ctx, vms)
+	if err != nil {
+		return nil, err
+	}
 	now, err := p.rates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	used, err := stop()
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +161,7 @@ func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 			v.DownNow += int64(now[nic.Tap].Down)
 			v.UpNow += int64(now[nic.Tap].Up)
 		}
+		used[vm.ID].into(&v)
 		views[i] = v
 	}
 	return views, nil

@@ -15,6 +15,7 @@ type ZoneChange struct {
 	Prefix6          *netip.Prefix // invalid: none
 	SNAT             *netip.Addr   // invalid: none
 	Egress, Isolated *bool
+	KSM              *bool
 	Trunk            *string // empty: none
 	VLAN             *int
 	MTU              *int
@@ -29,6 +30,7 @@ func (c ZoneChange) apply(z ispctl.Zone) ispctl.Zone {
 	set(&z.VLAN, c.VLAN)
 	set(&z.Egress, c.Egress)
 	set(&z.Isolated, c.Isolated)
+	set(&z.KSM, c.KSM)
 	set(&z.MTU, c.MTU)
 	set(&z.DHCP, c.DHCP)
 	set(&z.DNS, c.DNS)
@@ -48,7 +50,7 @@ func zoneChanges(have, want ispctl.Zone) string {
 		field{"prefix", have.Prefix, want.Prefix}, field{"prefix6", cmp.Or(prefixText(have.Prefix6), "none"), cmp.Or(prefixText(want.Prefix6), "none")},
 		field{"trunk", cmp.Or(have.Trunk, "none"), cmp.Or(want.Trunk, "none")}, field{"vlan", have.VLAN, want.VLAN},
 		field{"snat", addrOrNone(have.SNAT), addrOrNone(want.SNAT)}, field{"egress", have.Egress, want.Egress},
-		field{"isolated", have.Isolated, want.Isolated}, field{"mtu", have.MTU, want.MTU},
+		field{"ksm", have.KSM, want.KSM}, field{"isolated", have.Isolated, want.Isolated}, field{"mtu", have.MTU, want.MTU},
 		field{"dhcp", have.DHCP, want.DHCP}, field{"dns", have.DNS, want.DNS}, field{"flows", have.Flows, want.Flows})
 }
 

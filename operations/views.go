@@ -24,6 +24,7 @@ type ZoneView struct {
 	Egress   bool          `json:"egress"`
 	Isolated bool          `json:"isolated"`
 	Flows    bool          `json:"flows"` // whom its guests speak to is recorded
+	KSM      bool          `json:"ksm"`
 	MTU      int           `json:"mtu"`
 	DHCP     bool          `json:"dhcp"`
 	DNS      bool          `json:"dns"`
@@ -38,7 +39,7 @@ func viewZone(m *ispctl.Model, z ispctl.Zone) ZoneView {
 	v := ZoneView{
 		Name: z.Name, Bridge: m.Installation.Bridge(z.Name), Trunk: z.Trunk, VLAN: z.VLAN, Prefix: z.Prefix.String(), Gateway: z.Gateway().String(),
 		Prefix6: prefixText(z.Prefix6), Gateway6: addrText(z.Gateway6()),
-		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, Flows: z.Flows, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
+		SNAT: addrText(z.SNAT), Egress: z.Egress, Isolated: z.Isolated, Flows: z.Flows, KSM: z.KSM, MTU: z.LinkMTU(), DHCP: z.DHCP, DNS: z.DNS, VMs: list(m.VMsIn(z.Name)),
 		LegGateway: addrText(z.LegGateway()), LegBridge: m.LegBridge(z),
 	}
 	if z.Leg.IsValid() {

@@ -180,6 +180,7 @@ func TestChainOfOldRows(t *testing.T) {
 		`ALTER TABLE journal DROP COLUMN uid`, `ALTER TABLE journal DROP COLUMN role`, `ALTER TABLE journal DROP COLUMN source`, `ALTER TABLE journal DROP COLUMN hash`,
 		`DROP TRIGGER total_of_zone`, `DROP TRIGGER total_of_tenant`, `DROP TABLE total`, `ALTER TABLE flow DROP COLUMN each`, `ALTER TABLE flow DROP COLUMN priority`,
 		`DROP TABLE vpn`, `DROP TABLE vpn_service`, `DROP TABLE peer`, `DROP TABLE vm_root`, `DROP TABLE host_key`, `DROP TABLE gateway`, // of migrations after it
+		`ALTER TABLE zone DROP COLUMN ksm`, `DROP TABLE sharing`, `DROP TABLE balloon`, `ALTER TABLE plan_limit DROP COLUMN word`, `ALTER TABLE vm_limit DROP COLUMN word`,
 		`ALTER TABLE zone DROP COLUMN flows`, `ALTER TABLE metering DROP COLUMN flow_days`,
 		`DELETE FROM goose_db_version WHERE version_id >= 13`,
 		`INSERT INTO journal (at, actor, operation, object, detail) VALUES ('2026-01-01T00:00:00Z', 'root', 'old', 'vm a', 'it''s')`,

@@ -12,8 +12,8 @@ import (
 func (t *Tx) putLimits(table, column string, owner any, l ispctl.Limits) error {
 	err := t.exec(`DELETE FROM `+table+` WHERE `+column+` = ?`, owner)
 	for _, f := range ispctl.LimitTable() {
-		if n := f.Value(l); n != 0 {
-			err = errors.Join(err, t.exec(`INSERT INTO `+table+` (`+column+`, name, value) VALUES (?, ?, ?)`, owner, f.Key(), n))
+		if n, word := f.Value(l); n != 0 || word != "" {
+			err = errors.Join(err, t.exec(`INSERT INTO `+table+` (`+column+`, name, value, word) VALUES (?, ?, ?, ?)`, owner, f.Key(), n, word))
 		}
 	}
 	return err
@@ -22,14 +22,14 @@ func (t *Tx) putLimits(table, column string, owner any, l ispctl.Limits) error {
 // scanLimit reads one limit and whose it is, and returns what puts it where it
 // belongs.
 func scanLimit(row scanner, owner any) (set func(*ispctl.Limits), err error) {
-	var name string
+	var name, word string
 	var value int64
-	if err := row.Scan(owner, &name, &value); err != nil {
+	if err := row.Scan(owner, &name, &value, &word); err != nil {
 		return func(*ispctl.Limits) {}, err
 	}
 	for _, f := range ispctl.LimitTable() {
 		if f.Key() == name {
-			return func(l *ispctl.Limits) { f.SetValue(l, value) }, nil
+			return func(l *ispctl.Limits) { f.SetValue(l, value, word) }, nil
 		}
 	}
 	return func(*ispctl.Limits) {}, fmt.Errorf("the database has a limit %q that this ispctl does not know", name)

@@ -30,6 +30,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			u := &m.Uplink
 			return row.Scan(&u.Interface, &u.Kind, text{&u.Address}, text{&u.Gateway}, text{&u.Address6}, text{&u.Gateway6}, &u.OnMove, &u.Down, &u.Up, seconds{&u.Rest})
 		}},
+		{`SELECT reserve, memory_overcommit, disk_overcommit FROM sharing`, func(row scanner) error {
+			return row.Scan(&m.Sharing.MemoryReserve, &m.Sharing.MemoryOvercommit, &m.Sharing.DiskOvercommit)
+		}},
 		{`SELECT port, proto FROM host_service ORDER BY proto, port`, func(row scanner) error {
 			var one ispctl.Service
 			err := row.Scan(&one.Port, &one.Proto)
@@ -67,9 +70,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Addresses = append(m.Addresses, one)
 			return err
 		}},
-		{`SELECT id, name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, mtu, dhcp, dns, flows, applied FROM zone ORDER BY name`, func(row scanner) error {
+		{`SELECT id, name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, ksm, mtu, dhcp, dns, flows, applied FROM zone ORDER BY name`, func(row scanner) error {
 			var one ispctl.Zone
-			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, text{&one.Prefix6}, text{&one.Leg}, &one.Trunk, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Isolated, &one.MTU, &one.DHCP, &one.DNS, &one.Flows, &one.Applied)
+			err := row.Scan(&one.ID, &one.Name, text{&one.Prefix}, text{&one.Prefix6}, text{&one.Leg}, &one.Trunk, &one.VLAN, text{&one.SNAT}, &one.Egress, &one.Isolated, &one.KSM, &one.MTU, &one.DHCP, &one.DNS, &one.Flows, &one.Applied)
 			m.Zones = append(m.Zones, one)
 			return err
 		}},
@@ -79,7 +82,7 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Plans = append(m.Plans, one)
 			return err
 		}},
-		{`SELECT plan, name, value FROM plan_limit`, func(row scanner) error {
+		{`SELECT plan, name, value, word FROM plan_limit`, func(row scanner) error {
 			var plan ispctl.Name
 			set, err := scanLimit(row, &plan)
 			if i := slices.IndexFunc(m.Plans, func(p ispctl.Plan) bool { return p.Name == plan }); i >= 0 {
@@ -123,7 +126,7 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			of.NICs = append(of.NICs, one)
 			return err
 		}},
-		{`SELECT vm, name, value FROM vm_limit`, func(row scanner) error {
+		{`SELECT vm, name, value, word FROM vm_limit`, func(row scanner) error {
 			var vm int64
 			set, err := scanLimit(row, &vm)
 			set(&m.VMs[guests[vm]].Limits)

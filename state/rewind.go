@@ -17,7 +17,7 @@ func (t *Tx) Rewind(m *ispctl.Model) error {
 	}
 	for _, step := range []func(have, m *ispctl.Model) error{
 		t.dropWalls, t.rewindUplink, t.rewindZones, t.rewindPlans, t.rewindTenants, t.rewindVMs, t.dropTenants, t.rewindGateway, t.rewindWires, t.rewindForwards, t.rewindUsage,
-		t.rewindVPN,
+		t.rewindVPN, t.rewindSharing,
 	} {
 		if err := step(have, m); err != nil {
 			return err

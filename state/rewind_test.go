@@ -30,6 +30,7 @@ func TestRewind(t *testing.T) {
 			return first(
 				tx.PutUplink(ispctl.Uplink{Interface: "eth1", Kind: ispctl.Routed}), tx.SetHostServices(nil),
 				tx.PutZone(ispctl.Zone{Name: "dmz", Prefix: prefix("10.11.0.0/16"), MTU: 9000}), tx.UpdateVM(vm), tx.SetKeys(vm.ID, nil), tx.PutPolicy(policy),
+				tx.PutSharing(ispctl.Sharing{MemoryReserve: ispctl.GiB, MemoryOvercommit: 200}),
 				tx.PutForward(ispctl.Forward{Listen: before.Forwards[0].Listen, VM: "web1", Port: 23}),
 				tx.PutPlan(ispctl.Plan{Name: "small", CPUs: 1, Memory: ispctl.GiB, Disk: 4 * ispctl.GiB}),
 				tx.PutMetering(ispctl.Metering{KeepDays: 99}), tx.DeleteTariff("small"), tx.DeleteQuota(ispctl.Quota{VM: "web1"}),

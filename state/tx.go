@@ -138,10 +138,10 @@ func (t *Tx) DeleteAddress(a ispctl.Address) error {
 
 // PutZone makes the zone, or changes the one of that name.
 func (t *Tx) PutZone(z ispctl.Zone) error {
-	return t.exec(`INSERT INTO zone (name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, mtu, dhcp, dns, flows, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	return t.exec(`INSERT INTO zone (name, prefix, prefix6, leg, trunk, vlan, snat, egress, isolated, ksm, mtu, dhcp, dns, flows, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET prefix = excluded.prefix, prefix6 = excluded.prefix6, leg = excluded.leg, trunk = excluded.trunk, vlan = excluded.vlan, snat = excluded.snat, egress = excluded.egress,
-			isolated = excluded.isolated, mtu = excluded.mtu, dhcp = excluded.dhcp, dns = excluded.dns, flows = excluded.flows, applied = excluded.applied`,
-		z.Name, marshal(z.Prefix), marshal(z.Prefix6), marshal(z.Leg), z.Trunk, z.VLAN, marshal(z.SNAT), z.Egress, z.Isolated, z.MTU, z.DHCP, z.DNS, z.Flows, z.Applied)
+			isolated = excluded.isolated, ksm = excluded.ksm, mtu = excluded.mtu, dhcp = excluded.dhcp, dns = excluded.dns, flows = excluded.flows, applied = excluded.applied`,
+		z.Name, marshal(z.Prefix), marshal(z.Prefix6), marshal(z.Leg), z.Trunk, z.VLAN, marshal(z.SNAT), z.Egress, z.Isolated, z.KSM, z.MTU, z.DHCP, z.DNS, z.Flows, z.Applied)
 }
 
 // DeleteZone removes a zone.

@@ -78,10 +78,13 @@ func (d Domain) Object() string { return "vm " + string(d.VM) }
 // it from being started, see [converge.Owned].
 func (c Change) Object() string { return c.Domain.Object() }
 
-// TunesDisk and TunesCPU say what a Tune changes.
-func (c Change) TunesDisk() bool { return c.Domain.Tuning.disk() != c.Was.disk() }
+// TunesDisk, TunesCPU and TunesPin say what a Tune changes.
+func (c Change) TunesDisk() bool { return c.Domain.Tuning.Disk != c.Was.Disk }
 
-// TunesCPU is the other half.
+// TunesPin is about the CPUs it may run on.
+func (c Change) TunesPin() bool { return c.Domain.Tuning.CPUPin != c.Was.CPUPin }
+
+// TunesCPU is about CPU time.
 func (c Change) TunesCPU() bool {
 	return c.Domain.Tuning.CPUShares != c.Was.CPUShares || c.Domain.Tuning.CPUCeiling != c.Was.CPUCeiling
 }
@@ -103,9 +106,30 @@ func (c Change) tuneText() string {
 		}
 		parts = append(parts, text)
 	}
+	if c.TunesPin() {
+		set := string(t.CPUPin)
+		if set == "" {
+			set = "r" // as virsh has it: all
+		}
+		for cpu := range c.Domain.CPUs {
+			parts = append(parts, fmt.Sprintf("virsh vcpupin %s %d %s --live", name, cpu, set))
+		}
+	}
 	if c.TunesDisk() {
-		parts = append(parts, fmt.Sprintf("virsh blkdeviotune %s %s --live --read-iops-sec %d --write-iops-sec %d --read-bytes-sec %d --write-bytes-sec %d",
-			name, diskDev, t.ReadIOPS, t.WriteIOPS, int64(t.ReadRate), int64(t.WriteRate)))
+		d := t.Disk
+		text := fmt.Sprintf("virsh blkdeviotune %s %s --live --group-name %s --read-iops-sec %d --write-iops-sec %d --read-bytes-sec %d --write-bytes-sec %d",
+			name, diskDev, ThrottleGroup, d.ReadIOPS, d.WriteIOPS, int64(d.ReadRate), int64(d.WriteRate))
+		for _, one := range []struct {
+			flag string
+			n    int64
+		}{
+			{"read-iops", d.ReadIOPSBurst}, {"write-iops", d.WriteIOPSBurst}, {"read-bytes", int64(d.ReadBurst)}, {"write-bytes", int64(d.WriteBurst)},
+		} {
+			if one.n > 0 {
+				text += fmt.Sprintf(" --%s-sec-max %d", one.flag, one.n)
+			}
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, " && ")
 }

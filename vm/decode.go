@@ -71,7 +71,7 @@ type reader struct {
 	dev  string // of the same
 	sec  string // model of the <seclabel> that is being read
 
-	iotune Tuning // of the <disk>
+	iotune DiskTuning // of the <disk>
 
 	domain Domain
 	ours   bool
@@ -87,10 +87,14 @@ func (r *reader) enter(e xml.StartElement) {
 		r.mark(e)
 	case "/domain/memory":
 		r.unit = attr(e, "unit")
+	case "/domain/memoryBacking/nosharepages":
+		r.domain.Apart = true
+	case "/domain/vcpu":
+		r.domain.Tuning.CPUPin = ispctl.CPUSet(attr(e, "cpuset"))
 	case "/domain/seclabel":
 		r.sec = attr(e, "model")
 	case "/domain/devices/disk":
-		r.file, r.dev, r.iotune = "", "", Tuning{}
+		r.file, r.dev, r.iotune = "", "", DiskTuning{}
 	case "/domain/devices/disk/source":
 		r.file = attr(e, "file")
 	case "/domain/devices/disk/target":
@@ -131,6 +135,14 @@ func (r *reader) leave() {
 		r.iotune.ReadRate = ispctl.Size(count(r.text))
 	case "/domain/devices/disk/iotune/write_bytes_sec":
 		r.iotune.WriteRate = ispctl.Size(count(r.text))
+	case "/domain/devices/disk/iotune/read_iops_sec_max":
+		r.iotune.ReadIOPSBurst = count(r.text)
+	case "/domain/devices/disk/iotune/write_iops_sec_max":
+		r.iotune.WriteIOPSBurst = count(r.text)
+	case "/domain/devices/disk/iotune/read_bytes_sec_max":
+		r.iotune.ReadBurst = ispctl.Size(count(r.text))
+	case "/domain/devices/disk/iotune/write_bytes_sec_max":
+		r.iotune.WriteBurst = ispctl.Size(count(r.text))
 	case "/domain/vcpu":
 		d.CPUs, _ = strconv.Atoi(string(r.text))
 	case "/domain/seclabel/label":
@@ -151,8 +163,7 @@ func (r *reader) leave() {
 		switch r.dev {
 		case diskDev, xenDisks[ispctl.XenPV][0], xenDisks[ispctl.XenHVM][0]:
 			d.Disk = r.file
-			r.iotune.CPUShares, r.iotune.CPUCeiling = d.Tuning.CPUShares, d.Tuning.CPUCeiling
-			d.Tuning = r.iotune
+			d.Tuning.Disk = r.iotune
 		case seedDev, xenDisks[ispctl.XenPV][1], xenDisks[ispctl.XenHVM][1]:
 			d.Seed = r.file
 		}

@@ -10,6 +10,9 @@ import (
 type Host struct {
 	Type string // [KVM], [QEMU], [Xen] or [Test]
 	Kind ispctl.XenKind
+
+	Groups bool // CPU time is held by control groups of our own, not by libvirt
+	CPUs   int  // that there are
 }
 
 // Desired derives the domain of every guest of a model, written for a host. A
@@ -21,8 +24,9 @@ func Desired(h Host) func(*ispctl.Model) (State, error) {
 			plans[p.Name] = p
 		}
 		s := State{}
+		weights := h.weights(m)
 		for _, vm := range m.Guests() {
-			d, err := desired(h, m, plans, vm)
+			d, err := desired(h, m, plans, vm, weights)
 			if err != nil {
 				return nil, fmt.Errorf("vm %s: %w", vm.Name, err)
 			}
@@ -32,7 +36,7 @@ func Desired(h Host) func(*ispctl.Model) (State, error) {
 	}
 }
 
-func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispctl.VM) (Domain, error) {
+func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispctl.VM, weights map[int64]int64) (Domain, error) {
 	plan, ok := plans[vm.Plan]
 	if !ok {
 		_, err := m.Plan(string(vm.Plan))
@@ -47,15 +51,23 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	}
 	d := Domain{
 		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
-		Type: h.Type, Kind: h.Kind, CPUs: plan.CPUs, Memory: plan.Memory, Tuning: tuning(vm.Limits.Over(plan.Limits)),
+		Type: h.Type, Kind: h.Kind, CPUs: plan.CPUs, Memory: plan.Memory, Tuning: h.tuning(vm.Limits.Over(plan.Limits), weights[vm.ID]),
 		Disk: m.Paths.DiskOf(vm), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
 		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused,
 	}
 	if h.Type == KVM || h.Type == QEMU {
 		d.UID, d.Agent = m.Installation.GuestUID(vm.ID), true
+		zone, err := m.Zone(string(vm.Zone))
+		d.Apart = err != nil || !zone.KSM
 	}
 	if !image.DiskBoot {
 		d.Kernel, d.Initrd, d.Cmdline = m.Paths.ImageKernel(vm.Image), m.Paths.ImageInitrd(vm.Image), image.Cmdline
+	}
+	if h.Type == Xen && vm.Limits.Over(plan.Limits).CPUGuarantee > 0 {
+		return Domain{}, &ispctl.Error{
+			Kind: ispctl.Conflict, Object: "vm " + string(vm.Name), Cause: "is guaranteed CPU time: dom0 does not see how many CPUs Xen has, so no weight comes to it",
+			Next: "give it cpu-shares instead: ispctl plan set, ispctl qos set",
+		}
 	}
 	if h.Type == Xen {
 		if err := checkXen(d, image); err != nil {
@@ -68,11 +80,4 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		d.NICs = append(d.NICs, NIC{MAC: n.MAC, Tap: n.Tap})
 	}
 	return d, nil
-}
-
-func tuning(l ispctl.Limits) Tuning {
-	return Tuning{
-		CPUShares: l.CPUShares, CPUCeiling: l.CPUCeiling,
-		ReadIOPS: l.ReadIOPS, WriteIOPS: l.WriteIOPS, ReadRate: l.ReadRate, WriteRate: l.WriteRate,
-	}
 }

@@ -25,6 +25,7 @@ type Domain struct {
 	CPUs   int
 	Memory ispctl.Size // whole KiB
 	Tuning Tuning
+	Apart  bool // its memory is never merged with others'
 
 	Kernel, Initrd string // paths of the files it boots; empty: the firmware boots the first disk
 	Cmdline        string // of the kernel
@@ -38,19 +39,26 @@ type Domain struct {
 	Paused  bool // its processors stand still
 }
 
-// Tuning is what of a domain changes while it runs; zero: libvirt's own.
+// Tuning is what of a domain changes while it runs; zero: libvirt's own. Where
+// the control groups are ours (package vm/cgroup), it says nothing of CPUs.
 type Tuning struct {
-	CPUShares           int64
-	CPUCeiling          ispctl.Percent // of one CPU
-	ReadIOPS, WriteIOPS int64          // of the first disk
-	ReadRate, WriteRate ispctl.Size    // of the same, bytes per second
+	CPUShares  int64
+	CPUCeiling ispctl.Percent // of one CPU
+	CPUPin     ispctl.CPUSet  // that its virtual CPUs run on; empty: all
+	Disk       DiskTuning
 }
 
-// disk is the part of the first disk.
-func (t Tuning) disk() Tuning {
-	t.CPUShares, t.CPUCeiling = 0, 0
-	return t
+// DiskTuning is what all disks of a domain that it can write to are held to
+// together.
+type DiskTuning struct {
+	ReadIOPS, WriteIOPS           int64
+	ReadRate, WriteRate           ispctl.Size // bytes per second
+	ReadIOPSBurst, WriteIOPSBurst int64       // at full speed after a pause; 0: a tenth of a second's worth
+	ReadBurst, WriteBurst         ispctl.Size
 }
+
+// ThrottleGroup is QEMU's name of what a guest's disks are in together.
+const ThrottleGroup = "disks"
 
 // Period is how often, in microseconds, a guest's CPU time is counted anew, and
 // Quota how much of it there is until then; -1: all it can get.
@@ -81,7 +89,7 @@ const (
 // sameDefinition compares all that a definition says.
 func (d Domain) sameDefinition(o Domain) bool {
 	return d.Name == o.Name && d.UUID == o.UUID && d.VM == o.VM && d.ID == o.ID &&
-		d.UID == o.UID && d.Type == o.Type && d.Kind == o.Kind && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning &&
+		d.UID == o.UID && d.Type == o.Type && d.Kind == o.Kind && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning && d.Apart == o.Apart &&
 		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
 		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog && d.Agent == o.Agent &&
 		slices.Equal(d.NICs, o.NICs)

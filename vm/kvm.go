@@ -3,6 +3,7 @@ package vm
 import (
 	"bufio"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -24,10 +25,12 @@ func HostFacts(uri string) Host {
 		return Host{Type: Test}
 	case strings.HasPrefix(uri, "xen:"), strings.HasPrefix(uri, "xen+"):
 		return Host{Type: Xen}
-	case KVMUsable():
-		return Host{Type: KVM}
 	}
-	return Host{Type: QEMU}
+	h := Host{Type: QEMU, Groups: uri == "embed", CPUs: runtime.NumCPU()}
+	if KVMUsable() {
+		h.Type = KVM
+	}
+	return h
 }
 
 // KVMUsable reports whether guests can run under hardware virtualisation. The

@@ -40,7 +40,7 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 		Type: d.Type, Name: d.Name, UUID: d.UUID,
 		Metadata: &libvirtxml.DomainMetadata{XML: mark},
 		Memory:   &libvirtxml.DomainMemory{Value: uint(d.Memory / ispctl.KiB), Unit: "KiB"},
-		VCPU:     &libvirtxml.DomainVCPU{Value: uint(d.CPUs)},
+		VCPU:     &libvirtxml.DomainVCPU{Value: uint(d.CPUs), CPUSet: string(d.Tuning.CPUPin)},
 		OS:       boot(d),
 		// Without ACPI a guest hears nothing of an orderly shutdown.
 		Features: &libvirtxml.DomainFeatureList{
@@ -55,8 +55,9 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 			Consoles: []libvirtxml.DomainConsole{console(d)},
 			// libvirt gives every guest a USB controller unless told not to.
 			Controllers: []libvirtxml.DomainController{{Type: "usb", Model: "none"}},
-			// For changes of memory to a running guest, and its statistics.
-			MemBalloon: &libvirtxml.DomainMemBalloon{Model: "virtio"},
+			// For changes of memory to a running guest. What the guest says of
+			// its memory, it says as often as this.
+			MemBalloon: &libvirtxml.DomainMemBalloon{Model: "virtio", Stats: &libvirtxml.DomainMemBalloonStats{Period: statsPeriod}},
 			// A guest that has just been made has nothing else to draw its
 			// SSH host keys from.
 			RNGs: []libvirtxml.DomainRNG{{
@@ -67,6 +68,11 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 	}
 	if d.Agent {
 		doc.Devices.Channels = []libvirtxml.DomainChannel{agent()}
+	}
+	if d.Apart {
+		// Whoever turns KSM on on this host: QEMU lets its memory be merged
+		// unless told not to.
+		doc.MemoryBacking = &libvirtxml.DomainMemoryBacking{MemoryNosharepages: &libvirtxml.DomainMemoryNosharepages{}}
 	}
 	if d.UID != 0 {
 		doc.SecLabel = []libvirtxml.DomainSecLabel{user(d.UID)}
@@ -112,6 +118,9 @@ func boot(d Domain) *libvirtxml.DomainOS {
 	return doc
 }
 
+// statsPeriod is in seconds.
+const statsPeriod = 5
+
 // machine is never microvm: under TCG that one hung in every other boot.
 const machine = "q35"
 
@@ -152,14 +161,17 @@ const (
 	seedDev = "vdb"
 )
 
-// ioTune is what QEMU itself holds the disk to: no cgroup sees what is read from
-// the host's page cache.
+// ioTune is what QEMU itself holds the disks to, all of a guest's that have it
+// together: no cgroup sees what is read from the host's page cache.
 func ioTune(t Tuning) *libvirtxml.DomainDiskIOTune {
-	if t.disk() == (Tuning{}) {
+	d := t.Disk
+	if d == (DiskTuning{}) {
 		return nil
 	}
 	return &libvirtxml.DomainDiskIOTune{
-		ReadIopsSec: uint64(t.ReadIOPS), WriteIopsSec: uint64(t.WriteIOPS), ReadBytesSec: uint64(t.ReadRate), WriteBytesSec: uint64(t.WriteRate),
+		ReadIopsSec: uint64(d.ReadIOPS), WriteIopsSec: uint64(d.WriteIOPS), ReadBytesSec: uint64(d.ReadRate), WriteBytesSec: uint64(d.WriteRate),
+		ReadIopsSecMax: uint64(d.ReadIOPSBurst), WriteIopsSecMax: uint64(d.WriteIOPSBurst), ReadBytesSecMax: uint64(d.ReadBurst), WriteBytesSecMax: uint64(d.WriteBurst),
+		GroupName: ThrottleGroup,
 	}
 }
 

@@ -28,7 +28,7 @@ func models() []*ispctl.Model {
 	for i := range large.VMs {
 		large.VMs[i].NICs = append(large.VMs[i].NICs, ispctl.NIC{Index: 1, MAC: fmt.Sprintf("02:00:00:00:ff:%02x", i), Tap: inst.Tap(large.VMs[i].ID, 1)})
 	}
-	large.Plans[0].Limits = ispctl.Limits{CPUCeiling: 150, CPUShares: 200, ReadIOPS: 500, WriteIOPS: 100, ReadRate: 10 * ispctl.MiB, WriteRate: 5e6}
+	large.Plans[0].Limits = ispctl.Limits{CPUCeiling: 150, CPUShares: 200, CPUPin: "0-3,8", ReadIOPS: 500, WriteIOPS: 100, ReadRate: 10 * ispctl.MiB, WriteRate: 5e6, ReadIOPSBurst: 1000, WriteIOPSBurst: 200, ReadBurst: 20 * ispctl.MiB, WriteBurst: 6e6}
 	paused := convergetest.Models(inst, ispctl.Paths{})[2]
 	paused.VMs[0].Wanted = ispctl.Stopped
 	all = append(all, large, paused)
@@ -84,6 +84,7 @@ func TestDiffSeesEveryField(t *testing.T) {
 		"Type":      func(d *vm.Domain) { d.Type = vm.QEMU },
 		"CPUs":      func(d *vm.Domain) { d.CPUs = 99 },
 		"Memory":    func(d *vm.Domain) { d.Memory *= 2 },
+		"Apart":     func(d *vm.Domain) { d.Apart = !d.Apart },
 		"Kernel":    func(d *vm.Domain) { d.Kernel = "/x" },
 		"Initrd":    func(d *vm.Domain) { d.Initrd = "/x" },
 		"Cmdline":   func(d *vm.Domain) { d.Cmdline = "x" },
@@ -102,7 +103,8 @@ func TestDiffSeesEveryField(t *testing.T) {
 			t.Errorf("%s differs: want a define, have %v", field, got)
 		}
 	}
-	renamed, rebuilt, paused := one(), one(), one()
+	renamed, rebuilt, paused, pinned, bursting := one(), one(), one(), one(), one()
+	pinned.Tuning.CPUPin, bursting.Tuning.Disk.WriteBurst = "7", 7
 	renamed.Name = "isp-old"
 	rebuilt.Disk = strings.Replace(rebuilt.Disk, "disk.qcow2", "disk-1.qcow2", 1)
 	paused.Paused = true
@@ -113,6 +115,8 @@ func TestDiffSeesEveryField(t *testing.T) {
 	}{
 		{"another name", one(), renamed, []vm.Act{vm.Undefine, vm.Define}},
 		{"another generation of the disk", rebuilt, one(), []vm.Act{vm.Kill, vm.Define, vm.Start}},
+		{"other CPUs", pinned, one(), []vm.Act{vm.Tune, vm.Define}},
+		{"another burst", bursting, one(), []vm.Act{vm.Tune, vm.Define}},
 		{"to stand still", paused, one(), []vm.Act{vm.Pause}},
 		{"to go on", one(), paused, []vm.Act{vm.Resume}},
 	} {

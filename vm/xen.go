@@ -75,7 +75,12 @@ func forXen(doc *libvirtxml.Domain, kind ispctl.XenKind) {
 // checkXen refuses what Xen would leave out without a word, or not boot.
 func checkXen(d Domain, image ispctl.Image) error {
 	switch {
-	case d.Tuning.disk() != (Tuning{}):
+	case d.Tuning.CPUPin != "":
+		return &ispctl.Error{
+			Kind: ispctl.Conflict, Object: "vm " + string(d.VM), Cause: "is pinned to CPUs, which nobody has tried on Xen",
+			Next: "lift it: ispctl plan set, ispctl qos set",
+		}
+	case d.Tuning.Disk != (DiskTuning{}):
 		return &ispctl.Error{
 			Kind: ispctl.Conflict, Object: "vm " + string(d.VM), Cause: "has limits of its disk, which nobody keeps a guest to on Xen",
 			Next: "lift them: ispctl plan set, ispctl qos set",

@@ -66,7 +66,7 @@ func (a *app) root() *cobra.Command {
 		group("forward", "Ports of external addresses carried to VMs", a.forwardAdd(), a.forwardList(), a.forwardRemove()),
 		group("image", "Immutable disks that VMs are made from", a.imageBuild(), a.imagePull(), a.imageImport(), a.imageList(), a.imageShow(), a.imageVerify(), a.imageRemove(), a.imagePrune(), a.imageCatalogue()),
 		group("plan", "What a subscriber buys: CPUs, memory, disk, rates", a.planCreate(), a.planSet(), a.planList(), a.planShow(), a.planDelete()),
-		group("qos", "What VMs may use: rates, CPU time, memory, disk", a.qosShow(), a.qosSet(), a.qosUplink(), a.qosCapacity(),
+		group("qos", "What VMs may use: rates, CPU time, memory, disk", a.qosShow(), a.qosSet(), a.qosUplink(), a.qosCapacity(), a.qosHost(), a.qosBalance(),
 			group("flow", "Ceilings for some of a VM's traffic", a.qosFlowAdd(), a.qosFlowList(), a.qosFlowRemove()),
 			group("total", "What all guests of a zone or a tenant may have of the uplink together", a.qosTotalSet(), a.qosTotalList(), a.qosTotalRemove())),
 		a.usageCmd(), a.top(),
@@ -211,12 +211,19 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	}
 	hypervisor := libvirtd.Open(inst.Hypervisor, a.paths(), inst)
 	a.later(hypervisor.Close)
-	p.Traffic, p.Host = func(context.Context) (map[string]operations.Octets, error) { return readTraffic(inst) }, hostFacts()
+	p.Traffic, p.Host = func(context.Context) (map[string]operations.Octets, error) { return readTraffic(inst) }, hostFacts(inst, a.paths())
+	p.Uses = guestUses(inst)
+	if hypervisor.CanBalloon() {
+		p.Ballooner, p.Pressure = hypervisor, hostMemory
+	}
 	if err := a.metering(p, inst); err != nil {
 		return nil, err
 	}
 	p.Drops = dropsOf(inst)
 	p.Hypervisor, p.Agent, p.DomainType = hypervisor, hypervisor, vm.HostOf(inst).Type
+	if p.Unheld, err = unheld(inst, a.paths()); err != nil {
+		return nil, err
+	}
 	layers, closeLayers, err := Layers(inst, a.paths(), p.Templates, hypervisor, a.tunnel(p.VPNKeys))
 	if err != nil {
 		return nil, err

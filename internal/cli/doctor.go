@@ -82,6 +82,14 @@ func (a *app) examine(ctx context.Context, p *operations.Provider) ([]doctor.Fin
 			}
 			return texts, err
 		},
+		Unheld: func(ctx context.Context) ([]string, error) {
+			unheld, err := p.UnheldLimits(ctx)
+			texts := make([]string, len(unheld))
+			for i, u := range unheld {
+				texts[i] = fmt.Sprintf("%s of %s is not held: %s", u.Limit, plural(len(u.VMs), "VM"), u.Why)
+			}
+			return texts, err
+		},
 		Serving: func() (bool, error) {
 			_, runs, err := p.Serving()
 			return runs, err

@@ -21,6 +21,8 @@ import (
 	"ispctl/qos"
 	"ispctl/templates"
 	"ispctl/vm"
+	"ispctl/vm/cgroup"
+	"ispctl/vm/ksm"
 	"ispctl/vm/libvirtd"
 	"ispctl/vpn"
 	"ispctl/vpn/keys"
@@ -55,6 +57,10 @@ func Layers(
 		return nil, nil, err
 	}
 	shaping := &shaping{kernel: shapers}
+	groups, held, errGroups := groupsOf(inst, paths)
+	if errGroups != nil {
+		return nil, nil, errGroups
+	}
 	bridges, queues := bridge.Desired, shaping.desired
 	switch vm.HostOf(inst).Type {
 	case vm.Test:
@@ -62,7 +68,7 @@ func Layers(
 		ports := &vifs{links: links, queues: shapers}
 		bridges, queues, hypervisor.Ready = ports.bridges, ports.shaped(shaping.desired), ports.ready
 	default:
-		hypervisor.Ready = shaping.again
+		hypervisor.Ready = ready(shaping, groups)
 	}
 	closeAll = func() error {
 		links.Close()
@@ -92,6 +98,9 @@ func Layers(
 		converge.NewLayer(qos.ClassLayer+".classes", qos.DesiredClasses, nft.Diff, marks),
 		converge.NewLayer(qos.Layer, queues, qos.Diff, shapers),
 		converge.NewLayer(dhcp.Layer, dhcp.Desired, dhcp.Diff, servers),
+		// A guest that starts is put in its group before its first instruction.
+		converge.NewLayer(cgroup.Layer, cgroup.Desired(held), cgroup.Diff, groups),
+		converge.NewLayer(ksm.Layer, ksm.Desired(noSwitch(inst)), ksm.Diff, ksm.New("/sys", paths.Run())),
 		converge.NewLayer("domains", vm.Desired(vm.HostOf(inst)), vm.Diff, hypervisor),
 	}, closeAll, nil
 }

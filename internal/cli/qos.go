@@ -3,11 +3,8 @@ package cli
 import (
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"ispctl"
 	"ispctl/operations"
@@ -25,6 +22,16 @@ var qosListing = listing[operations.QoSView]{
 		{"LOCAL", true, func(v operations.QoSView) string { return rateText(v.Effective.Local) }},
 		{"DOWN NOW", false, func(v operations.QoSView) string { return nowText(v.DownNow) }},
 		{"UP NOW", false, func(v operations.QoSView) string { return nowText(v.UpNow) }},
+		{"CPU NOW", false, func(v operations.QoSView) string { return fmt.Sprintf("%.0f%%", v.CPUNow) }},
+		{"MEMORY NOW", false, func(v operations.QoSView) string { return size(v.MemoryNow) }},
+		{"MEMORY LEFT", true, func(v operations.QoSView) string {
+			if v.MemoryLeft == 0 {
+				return ""
+			}
+			return size(v.MemoryLeft)
+		}},
+		{"READ NOW", true, func(v operations.QoSView) string { return size(v.ReadNow) + "/s" }},
+		{"WRITE NOW", true, func(v operations.QoSView) string { return size(v.WriteNow) + "/s" }},
 		{"CONFIGURED", true, func(v operations.QoSView) string { return configuredText(v.Configured) }},
 		{"EFFECTIVE", true, func(v operations.QoSView) string { return limitsText(v.Effective) }},
 		{"FLOWS", true, func(v operations.QoSView) string {
@@ -78,6 +85,8 @@ func limitsText(v operations.LimitsView) string {
 		Local: ispctl.Rate(v.Local), CPUCeiling: ispctl.Percent(v.CPUCeiling), CPUShares: v.CPUShares,
 		MemoryGuarantee: ispctl.Size(v.MemoryGuarantee), ReadIOPS: v.ReadIOPS, WriteIOPS: v.WriteIOPS,
 		ReadRate: ispctl.Size(v.ReadRate), WriteRate: ispctl.Size(v.WriteRate),
+		CPUGuarantee: ispctl.Percent(v.CPUGuarantee), CPUPin: ispctl.CPUSet(v.CPUPin), DiskWeight: v.DiskWeight,
+		ReadIOPSBurst: v.ReadIOPSBurst, WriteIOPSBurst: v.WriteIOPSBurst, ReadBurst: ispctl.Size(v.ReadBurst), WriteBurst: ispctl.Size(v.WriteBurst),
 		Connections: v.Connections, NewConnections: v.NewConnections, Packets: v.Packets,
 	}.String()
 }
@@ -95,13 +104,4 @@ func readTraffic(inst ispctl.Installation) (map[string]operations.Octets, error)
 		all[tap] = operations.Octets(c)
 	}
 	return all, err
-}
-
-// hostFacts is what this machine has.
-func hostFacts() operations.HostFacts {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		return operations.HostFacts{CPUs: runtime.NumCPU()}
-	}
-	return operations.HostFacts{CPUs: runtime.NumCPU(), Memory: ispctl.Size(info.Totalram) * ispctl.Size(info.Unit)}
 }

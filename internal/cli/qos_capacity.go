@@ -33,6 +33,8 @@ func amount(v operations.CapacityView, n int64) string {
 		return ispctl.Rate(n).String()
 	case v.Unit == "bytes":
 		return size(n)
+	case v.Unit == "percent":
+		return ispctl.Percent(n).String()
 	}
 	return strconv.FormatInt(n, 10)
 }
@@ -46,11 +48,11 @@ func (a *app) qosCapacity() *cobra.Command {
 			if err := a.checkFormat(); err != nil {
 				return err
 			}
-			p, _, err := a.reader(c.Context())
+			p, inst, err := a.reader(c.Context())
 			if err != nil {
 				return err
 			}
-			p.Host = hostFacts()
+			p.Host = hostFacts(inst, a.paths())
 			views, err := p.Capacity(c.Context())
 			if err != nil {
 				return err

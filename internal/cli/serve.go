@@ -86,6 +86,7 @@ func (a *app) tasks(inst ispctl.Installation, metrics metricsPlace, say *log.Log
 		{Name: "usage", Run: a.meterTask(inst, say)},
 		{Name: "flows", Run: a.flowsTask(inst, say)},
 		{Name: "gateway", Run: a.gatewayTask(inst, say)},
+		{Name: "memory", Run: a.memoryTask(inst, say)},
 	}
 	if metrics != (metricsPlace{}) {
 		all = append(all, resident.Task{Name: "metrics", Run: a.metricsTask(inst, metrics, say)})

@@ -65,6 +65,9 @@ func (a *app) statusTable(s operations.StatusView) error {
 	for _, f := range s.Faults {
 		fmt.Fprintf(a.streams.Out, "wrong: %s: %s\n", f.Object, f.Error)
 	}
+	for _, u := range s.Unheld {
+		fmt.Fprintf(a.streams.Out, "not held: %s of %s: %s\n", u.Limit, plural(len(u.VMs), "VM"), u.Why)
+	}
 	for _, c := range s.Pending {
 		fmt.Fprintf(a.streams.Out, "pending: %s\n", c)
 	}

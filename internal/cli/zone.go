@@ -19,6 +19,7 @@ var zoneListing = listing[operations.ZoneView]{
 		{"TRUNK", true, func(z operations.ZoneView) string { return z.Trunk }},
 		{"VLAN", true, func(z operations.ZoneView) string { return number(z.VLAN) }},
 		{"EGRESS", false, func(z operations.ZoneView) string { return strconv.FormatBool(z.Egress) }},
+		{"KSM", true, func(z operations.ZoneView) string { return strconv.FormatBool(z.KSM) }},
 		{"ISOLATED", true, func(z operations.ZoneView) string { return strconv.FormatBool(z.Isolated) }},
 		{"MTU", true, func(z operations.ZoneView) string { return strconv.Itoa(z.MTU) }},
 		{"DHCP", true, func(z operations.ZoneView) string { return strconv.FormatBool(z.DHCP) }},

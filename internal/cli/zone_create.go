@@ -62,6 +62,7 @@ func (a *app) zoneCreate() *cobra.Command {
 	c.Flags().StringVar(&prefix6, "prefix6", "", "IPv6 prefix, routed to this host or on the link of its uplink; the first address after its own is the gateway")
 	c.Flags().StringVar(&snat, "snat", "", "external address that the zone's traffic goes out with (implies --egress)")
 	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
+	c.Flags().BoolVar(&z.KSM, "ksm", false, "the kernel may merge equal pages of the zone's guests: memory is saved, and they can find out what others have")
 	c.Flags().BoolVar(&z.Isolated, "isolated", false, "guests of the zone do not see each other")
 	c.Flags().StringVar(&z.Trunk, "trunk", "", "interface to a switch by which the zone goes on; with --vlan as that VLAN, without as those of its guests' tags (nic tags)")
 	c.Flags().IntVar(&z.VLAN, "vlan", 0, "the zone's VLAN on its trunk, 1 to 4094")

@@ -12,7 +12,7 @@ import (
 func (a *app) zoneSet() *cobra.Command {
 	var o operations.Options
 	var prefix6, snat, trunk string
-	var egress, isolated, dhcp, dns, flows bool
+	var egress, isolated, ksm, dhcp, dns, flows bool
 	var mtu, vlan int
 	c := &cobra.Command{
 		Use: "set NAME", Short: "Change a zone",
@@ -51,7 +51,7 @@ started next.`,
 		for name, one := range map[string]struct {
 			from *bool
 			to   **bool
-		}{"egress": {&egress, &change.Egress}, "isolated": {&isolated, &change.Isolated}, "dhcp": {&dhcp, &change.DHCP}, "dns": {&dns, &change.DNS}, "flows": {&flows, &change.Flows}} {
+		}{"egress": {&egress, &change.Egress}, "isolated": {&isolated, &change.Isolated}, "ksm": {&ksm, &change.KSM}, "dhcp": {&dhcp, &change.DHCP}, "dns": {&dns, &change.DNS}, "flows": {&flows, &change.Flows}} {
 			if c.Flags().Changed(name) {
 				*one.to = one.from
 			}
@@ -78,6 +78,7 @@ started next.`,
 	c.Flags().StringVar(&prefix6, "prefix6", "", "IPv6 prefix, or none")
 	c.Flags().StringVar(&snat, "snat", "", "external address that the zone's traffic goes out with, or none")
 	c.Flags().BoolVar(&egress, "egress", false, "let guests open connections to the Internet")
+	c.Flags().BoolVar(&ksm, "ksm", false, "the kernel may merge equal pages of the zone's guests, from their next start on")
 	c.Flags().BoolVar(&isolated, "isolated", false, "guests of the zone do not see each other")
 	c.Flags().StringVar(&trunk, "trunk", "", "interface to a switch by which the zone goes on, or none")
 	c.Flags().IntVar(&vlan, "vlan", 0, "the zone's VLAN on its trunk; 0: its guests take part in VLANs by their tags")

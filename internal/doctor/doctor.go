@@ -40,6 +40,8 @@ type Patient struct {
 	Pending func(context.Context) ([]string, error)
 	// Serving reports whether the resident part runs.
 	Serving func() (bool, error)
+	// Unheld are limits of VMs that this host cannot hold, in a sentence each.
+	Unheld func(context.Context) ([]string, error)
 	// KVM is whether guests run with hardware help, and whether a device
 	// pretends so.
 	KVM, KVMMisleads bool
@@ -68,6 +70,7 @@ var checks = []check{
 	{"neighbours", "when the kernel's table of neighbours is full, guests cannot be reached", neighbours},
 	{"virtualisation", "without hardware help guests are ten to twenty times slower", virtualisation},
 	{"confinement", "a guest that breaks out of its QEMU has what that process has", confinement},
+	{"limits", "what a VM was sold is not what it has, and its neighbours pay for it", limits},
 	{"clock", "a wrong clock breaks certificates, one-time passwords and bills", clock},
 	{"disk", "guests whose disk cannot grow stop or lose data", disk},
 	{"resident part", "what other tools take away of ours is put back only by the next command", residentPart},

@@ -28,6 +28,7 @@ func patient(t *testing.T) *Patient {
 		},
 		Pending: func(context.Context) ([]string, error) { return nil, nil },
 		Serving: func() (bool, error) { return true, nil },
+		Unheld:  func(context.Context) ([]string, error) { return nil, nil },
 		KVM:     true, Proc: t.TempDir(), Run: t.TempDir(),
 	}
 	for key, value := range map[string]string{
@@ -84,6 +85,9 @@ func TestChecks(t *testing.T) {
 		{"emulated", func(_ *testing.T, p *Patient) { p.KVM = false }, "virtualisation", Warning, "emulated", false},
 		{"misleading", func(_ *testing.T, p *Patient) { p.KVM, p.KVMMisleads = false, true }, "virtualisation", Warning, "itself a guest", false},
 		{"not resident", func(_ *testing.T, p *Patient) { p.Serving = func() (bool, error) { return false, nil } }, "resident part", Warning, "does not run", false},
+		{"limits", func(_ *testing.T, p *Patient) {
+			p.Unheld = func(context.Context) ([]string, error) { return []string{"cpu-pin of 1 VM"}, nil }
+		}, "limits", Warning, "cpu-pin of 1 VM", false},
 		{"pending", func(_ *testing.T, p *Patient) {
 			p.Pending = func(context.Context) ([]string, error) { return []string{"a", "b", "c", "d"}, nil }
 		}, "pending", Failed, "4 changes pending: a; b; c", true},

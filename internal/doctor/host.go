@@ -232,3 +232,15 @@ func unitOrder(ctx context.Context, p *Patient) ([]Finding, error) {
 	}
 	return []Finding{{State: Warning, Found: "ispctl.service is not enabled: after a boot nothing is made until a command is run", Cure: "systemctl enable --now ispctl"}}, nil
 }
+
+func limits(ctx context.Context, p *Patient) ([]Finding, error) {
+	unheld, err := p.Unheld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []Finding
+	for _, text := range unheld {
+		all = append(all, Finding{State: Warning, Found: text, Cure: "give the kernel what it lacks, or lift the limit: ispctl plan set, ispctl qos set"})
+	}
+	return all, nil
+}

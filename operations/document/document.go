@@ -32,6 +32,7 @@ type Document struct {
 	UplinkAt     At
 	HostServices *[]ispctl.Service
 	HostSources  *[]netip.Prefix // empty: everybody
+	Sharing      *ispctl.SharingChange
 	Admin        *Admin
 	Addresses    []Address
 	Zones        []Zone

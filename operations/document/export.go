@@ -14,6 +14,7 @@ type (
 		Version   int          `yaml:"version"`
 		Uplink    *outUplink   `yaml:"uplink,omitempty"`
 		Host      *outHost     `yaml:"host,omitempty"`
+		Sharing   *outSharing  `yaml:"sharing,omitempty"`
 		Admin     *outAdmin    `yaml:"admin,omitempty"`
 		Addresses []any        `yaml:"addresses,omitempty"` // text, or outAddress
 		Zones     []outZone    `yaml:"zones,omitempty"`
@@ -66,6 +67,7 @@ type (
 		SNAT     string `yaml:"snat,omitempty"`
 		Egress   bool   `yaml:"egress"`
 		Isolated bool   `yaml:"isolated,omitempty"`
+		KSM      bool   `yaml:"ksm,omitempty"`
 		MTU      int    `yaml:"mtu,omitempty"`
 		DHCP     bool   `yaml:"dhcp,omitempty"`
 		DNS      bool   `yaml:"dns,omitempty"`
@@ -127,7 +129,7 @@ type (
 
 // Export writes a model down, so that applying the text to it changes nothing.
 func Export(m *ispctl.Model) ([]byte, error) {
-	out := outDocument{Version: Version, Host: &outHost{Services: []string{}}}
+	out := outDocument{Version: Version, Host: &outHost{Services: []string{}}, Sharing: writeSharing(m.Sharing)}
 	if u := m.Uplink; u.Configured() {
 		out.Uplink = &outUplink{Interface: u.Interface, Kind: string(u.Kind), OnMove: u.OnMove}
 		if u.Rest > 0 {
@@ -175,7 +177,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.Addresses = append(out.Addresses, outAddress{Address: a.Addr.String(), MAC: a.MAC, VM: string(a.VM), Mode: string(a.Mode)})
 	}
 	for _, z := range m.Zones {
-		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), Trunk: z.Trunk, VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS, Flows: z.Flows}
+		zone := outZone{Name: string(z.Name), Prefix: z.Prefix.String(), Trunk: z.Trunk, VLAN: z.VLAN, Egress: z.Egress, Isolated: z.Isolated, KSM: z.KSM, MTU: z.MTU, DHCP: z.DHCP, DNS: z.DNS, Flows: z.Flows}
 		if z.SNAT.IsValid() {
 			zone.SNAT = z.SNAT.String()
 		}

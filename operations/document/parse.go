@@ -34,9 +34,10 @@ func Parse(file string, data []byte) (*Document, error) {
 				version, versionAt = v, at(n)
 			}
 		},
-		"uplink": func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n, doc), at(n) },
-		"host":   func(n *yaml.Node) { doc.HostServices, doc.HostSources = p.host(n) },
-		"admin":  func(n *yaml.Node) { doc.Admin = p.admin(n) },
+		"uplink":  func(n *yaml.Node) { doc.Uplink, doc.UplinkAt = p.uplink(n, doc), at(n) },
+		"sharing": func(n *yaml.Node) { doc.Sharing = p.sharing(n) },
+		"host":    func(n *yaml.Node) { doc.HostServices, doc.HostSources = p.host(n) },
+		"admin":   func(n *yaml.Node) { doc.Admin = p.admin(n) },
 		"addresses": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Addresses = append(doc.Addresses, p.address(n)) })
 		},
@@ -184,6 +185,7 @@ func (p *parser) zone(n *yaml.Node) Zone {
 		"snat":     func(n *yaml.Node) { z.SNAT, z.SNATAt = p.addr(n), at(n) },
 		"egress":   func(n *yaml.Node) { b := p.boolean(n); egress = &b },
 		"isolated": func(n *yaml.Node) { z.Isolated = p.boolean(n) },
+		"ksm":      func(n *yaml.Node) { z.KSM = p.boolean(n) },
 		"mtu":      func(n *yaml.Node) { z.MTU = p.integer(n) },
 		"dhcp":     func(n *yaml.Node) { z.DHCP = p.boolean(n) },
 		"dns":      func(n *yaml.Node) { z.DNS = p.boolean(n) },

@@ -122,8 +122,8 @@ func TestParseTakes(t *testing.T) {
 }
 
 const (
-	topKeys  = "addresses, admin, flows, forwards, gateway, host, metering, plans, policies, quotas, tariffs, tenants, totals, uplink, version, vms, zones"
-	zoneKeys = "dhcp, dns, egress, flows, isolated, mtu, name, prefix, prefix6, snat, trunk, vlan"
+	topKeys  = "addresses, admin, flows, forwards, gateway, host, metering, plans, policies, quotas, sharing, tariffs, tenants, totals, uplink, version, vms, zones"
+	zoneKeys = "dhcp, dns, egress, flows, isolated, ksm, mtu, name, prefix, prefix6, snat, trunk, vlan"
 	dnsLabel = "; use a DNS label: a letter, then letters, digits and hyphens, at most 63 bytes, lower case"
 )
 
@@ -153,10 +153,10 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown key", "version: 1\ncolour: red\n", `2:1: unknown key "colour"; have: ` + topKeys},
 		{"key twice", "version: 1\nzones: []\nzones: []\n", `3:1: key "zones" is there twice`},
 		{"key of a sequence", "version: 1\n? [a, b]\n: c\n", `2:3: unknown key ""; have: ` + topKeys},
-		{"merged mapping", "version: 1\nzones:\n- <<: {name: a}\n  name: b\n  prefix: 10.0.0.0/24\n", `3:3: unknown key "<<"; have: dhcp, dns, egress, flows, isolated, mtu, name, prefix, prefix6, snat, trunk, vlan`},
+		{"merged mapping", "version: 1\nzones:\n- <<: {name: a}\n  name: b\n  prefix: 10.0.0.0/24\n", `3:3: unknown key "<<"; have: dhcp, dns, egress, flows, isolated, ksm, mtu, name, prefix, prefix6, snat, trunk, vlan`},
 		{"mapping for a sequence", "version: 1\nzones: {a: b}", "2:8: want a sequence"},
 		{"word for a sequence", "version: 1\nvms: web1", "2:6: want a sequence"},
-		{"word for a mapping", "version: 1\nzones: [dmz]", "2:9: want a mapping with the keys dhcp, dns, egress, flows, isolated, mtu, name, prefix, prefix6, snat, trunk, vlan"},
+		{"word for a mapping", "version: 1\nzones: [dmz]", "2:9: want a mapping with the keys dhcp, dns, egress, flows, isolated, ksm, mtu, name, prefix, prefix6, snat, trunk, vlan"},
 		{"nothing for a mapping", "version: 1\nuplink:\n", "2:8: want a mapping with the keys address, address6, address_rest, delivers, down, gateway, gateway6, interface, kind, on_move, up"},
 		{"keys that are missing", "version: 1\nvms: [{}]\nzones: [{}]\nplans: [{}]\nforwards: [{}]\nuplink: {}\nhost: {}\n", `2:7: key "name" is missing
 2:7: key "template" is missing
