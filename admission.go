@@ -36,7 +36,7 @@ func (m *Model) promisedTo(shares int) string {
 func (m *Model) validatePromises() error {
 	plans := byName(m.Plans, func(p Plan) Name { return p.Name })
 	for _, vm := range m.Guests() {
-		plan := plans[vm.Plan]
+		plan := vm.PlanOf(plans[vm.Plan])
 		limits := vm.Limits.Over(plan.Limits)
 		if err := limits.Validate(); err != nil {
 			return Invalid("vm", string(vm.Name), "with plan %q: %s", plan.Name, err)

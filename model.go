@@ -176,7 +176,7 @@ func (m *Model) VMsOn(plan Name) []Name {
 // VMsFrom are the names of the VMs made from an image, absent ones included:
 // their disks may still be there.
 func (m *Model) VMsFrom(digest string) []Name {
-	return m.namesOf(func(vm VM) bool { return vm.Image == digest })
+	return m.namesOf(func(vm VM) bool { return vm.Image == digest || vm.Rescue == digest })
 }
 
 func (m *Model) namesOf(match func(VM) bool) []Name {

@@ -66,6 +66,12 @@ func (p Paths) Disk(uuid string) string { return p.DiskOf(VM{UUID: uuid}) }
 // DiskOf is the qcow2 overlay of a VM in its present generation.
 func (p Paths) DiskOf(vm VM) string { return filepath.Join(p.Guest(vm.UUID), vm.DiskName()) }
 
+// Data is a data disk of a VM.
+func (p Paths) Data(uuid string, d Disk) string { return filepath.Join(p.Guest(uuid), d.File()) }
+
+// Rescue is the disk that a VM boots in rescue.
+func (p Paths) Rescue(uuid string) string { return filepath.Join(p.Guest(uuid), RescueName) }
+
 // Seed is the NoCloud image of a VM, its second disk, read-only.
 func (p Paths) Seed(uuid string) string { return filepath.Join(p.Guest(uuid), "seed.iso") }
 

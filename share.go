@@ -125,11 +125,14 @@ func (m *Model) shares() map[Name]*Share {
 			continue
 		}
 		owner[vm.Name] = vm.Tenant
-		plan := plans[vm.Plan]
+		plan := vm.PlanOf(plans[vm.Plan])
 		s.VMs++
 		s.CPUs += int64(plan.CPUs)
 		s.Memory += plan.Memory
 		s.Disk += plan.Disk
+		for _, d := range vm.Disks {
+			s.Disk += d.Size
+		}
 		sum := sums[vm.Tenant]
 		if sum == nil {
 			sum = &ceilings{}

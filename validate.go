@@ -257,8 +257,14 @@ func (m *Model) validateVMs() error {
 		if !ok {
 			return Conflicting("vm", name, "its image %s is gone from the store", short(vm.Image))
 		}
-		if plan.Disk < image.Size {
-			return Conflicting("vm", name, "plan %q has a disk of %s; image %q needs %s", plan.Name, plan.Disk, image.Name, image.Size)
+		if size := vm.PlanOf(plan).Disk; size < image.Size {
+			return Conflicting("vm", name, "plan %q has a disk of %s; image %q needs %s", plan.Name, size, image.Name, image.Size)
+		}
+		if err := vm.validateDisks(plan); err != nil {
+			return err
+		}
+		if err := m.validateRescue(vm); err != nil {
+			return err
 		}
 		for _, nic := range vm.NICs {
 			if nic.Role == WireNIC {

@@ -33,22 +33,45 @@ type VM struct {
 	NICs     []NIC
 	Limits   Limits // its own, in place of the plan's; see [Model.LimitsOf]
 	Root     RootHolder
-	Wanted   Wanted
-	Paused   bool // running, with its processors standing still
-	// Generation is how often its disk was made anew (`vm rebuild`). It names the
-	// disk, and makes the guest take itself for a new machine.
+	// Its own sizes, in place of the plan's; zero: the plan's. See [VM.PlanOf].
+	CPUs             int
+	Memory, DiskSize Size
+
+	Disks     []Disk     // data disks, by slot
+	Snapshots []Snapshot // of its first disk, by age
+	Autostart Autostart
+	// Rescue: it boots another system, with its own disk beside that. See
+	// [VM.RescueName].
+	Rescue string // digest of the image it boots; empty: its own
+
+	Wanted Wanted
+	Paused bool // running, with its processors standing still
+	// Generation is how often its disk was made anew (`vm rebuild`). It makes the
+	// guest take itself for a new machine.
 	Generation int
-	Created    time.Time
-	Applied    bool
+	// Number names its first disk. It is another each time that the disk is made
+	// anew or put back to a snapshot: Restored is that one's tag, and Built the
+	// number that the disk had when it was made.
+	Number, Built int
+	Restored      string
+	Cloned        bool // its disk was another VM's, with that one's machine-id
+	Created       time.Time
+	Applied       bool
 }
 
 // DiskName is the name of its first disk in the VM's directory.
-func (v VM) DiskName() string {
-	if v.Generation == 0 {
+func (v VM) DiskName() string { return DiskFile(v.Number) }
+
+// DiskFile is the name of a first disk.
+func DiskFile(number int) string {
+	if number == 0 {
 		return "disk.qcow2"
 	}
-	return fmt.Sprintf("disk-%d.qcow2", v.Generation)
+	return fmt.Sprintf("disk-%d.qcow2", number)
 }
+
+// RescueName is the name of the disk that a VM boots in rescue.
+const RescueName = "rescue.qcow2"
 
 // InstanceID is what the guest knows itself by: at another one it sets itself up
 // as at its first boot.

@@ -17,16 +17,24 @@ type GuestFiles struct {
 	Backing string      // what the overlay lies over; empty: there is no overlay
 	Size    ispctl.Size // of the overlay
 	Seed    string      // digest of the seed; empty: there is none
-	Owner   int64       // user and group of both; -1: not one
+	Owner   int64       // user and group of all of them; -1: not one
+	Data    []DataDisk  // by their names
+
+	Snapshots []string // in the first disk, sorted
+	Rescue    string   // name of the disk that it boots in rescue; empty: there is none
+	RescueOf  string   // what that lies over
 
 	// What it takes to make them. Observe cannot know it.
-	vm   ispctl.Name
-	seed Seed
+	vm       ispctl.Name
+	seed     Seed
+	restored string // the snapshot that the first disk was put back to
+	built    int    // disks of lower numbers are of an earlier build
 }
 
 // Equal compares what can be observed.
 func (g GuestFiles) Equal(o GuestFiles) bool {
-	return g.Dir == o.Dir && g.Disk == o.Disk && slices.Equal(g.Stale, o.Stale) && g.Backing == o.Backing && g.Size == o.Size && g.Seed == o.Seed && g.Owner == o.Owner
+	return g.Dir == o.Dir && g.Disk == o.Disk && slices.Equal(g.Stale, o.Stale) && g.Backing == o.Backing && g.Size == o.Size && g.Seed == o.Seed && g.Owner == o.Owner &&
+		slices.Equal(g.Data, o.Data) && slices.Equal(g.Snapshots, o.Snapshots) && g.Rescue == o.Rescue && g.RescueOf == o.RescueOf
 }
 
 // State is the directories of ours, by their names: the guests' UUIDs, and
@@ -63,10 +71,12 @@ func desired(m *ispctl.Model, vm ispctl.VM, seedOf func(*ispctl.Model, ispctl.VM
 	if !uuidPattern.MatchString(vm.UUID) {
 		return GuestFiles{}, ispctl.Invalid("uuid", vm.UUID, "is not as RFC 9562 writes it")
 	}
-	if !digestPattern.MatchString(vm.Image) {
-		return GuestFiles{}, ispctl.Invalid("image", vm.Image, "is no sha256 in hex")
+	for _, digest := range []string{vm.Image, vm.Rescue} {
+		if !digestPattern.MatchString(digest) && (digest != "" || vm.Image == "") {
+			return GuestFiles{}, ispctl.Invalid("image", digest, "is no sha256 in hex")
+		}
 	}
-	plan, err := m.Plan(string(vm.Plan))
+	plan, err := m.SizedPlan(vm)
 	if err != nil {
 		return GuestFiles{}, err
 	}
@@ -74,14 +84,24 @@ func desired(m *ispctl.Model, vm ispctl.VM, seedOf func(*ispctl.Model, ispctl.VM
 	if err != nil {
 		return GuestFiles{}, fmt.Errorf("its seed: %w", err)
 	}
-	return GuestFiles{
+	g := GuestFiles{
 		Dir:     m.Paths.Guest(vm.UUID),
 		Disk:    vm.DiskName(),
 		Backing: m.Paths.ImageDisk(vm.Image),
 		Size:    plan.Disk,
 		Seed:    seed.Digest,
 		Owner:   int64(m.Installation.GuestUID(vm.ID)),
-		vm:      vm.Name,
-		seed:    seed,
-	}, nil
+		Data:    desiredData(vm),
+
+		Snapshots: desiredSnapshots(vm),
+
+		vm:       vm.Name,
+		seed:     seed,
+		restored: vm.Restored,
+		built:    vm.Built,
+	}
+	if vm.Rescue != "" {
+		g.Rescue, g.RescueOf = ispctl.RescueName, m.Paths.ImageDisk(vm.Rescue)
+	}
+	return g, nil
 }

@@ -31,7 +31,7 @@ var _ converge.Target[State, Change] = (*Fake)(nil)
 func (f *Fake) Observe(context.Context) (State, error) {
 	s := State{}
 	for uuid, g := range f.Guests {
-		g.vm, g.seed = "", Seed{}
+		g.vm, g.seed, g.restored, g.built = "", Seed{}, "", 0
 		s[uuid] = g
 	}
 	return s, nil
@@ -65,15 +65,49 @@ func (f *Fake) apply(c Change) error {
 		g.Dir = c.Files.Dir
 	case !there:
 		return fmt.Errorf("%s: no such directory", c.Files.Dir)
+	case c.Op == RemoveDisk && c.Files.Disk == g.Rescue:
+		g.Rescue, g.RescueOf = "", ""
+	case c.Op == RemoveDisk && dataPattern.MatchString(c.Files.Disk):
+		g.Data = slices.DeleteFunc(slices.Clone(g.Data), func(d DataDisk) bool { return d.Name == c.Files.Disk })
+		g.Data = slices.Clip(g.Data)
+		if len(g.Data) == 0 {
+			g.Data = nil
+		}
 	case c.Op == RemoveDisk:
 		g.Stale = slices.DeleteFunc(slices.Clone(g.Stale), func(name string) bool { return name == c.Files.Disk })
 	case c.Op == CreateDisk && g.Disk != c.Files.Disk:
 		if g.Disk != "" {
 			g.Stale = append(slices.Clone(g.Stale), g.Disk)
 		}
-		g.Disk, g.Backing, g.Size, g.Owner = c.Files.Disk, c.Files.Backing, c.Files.Size, -1
+		g.Disk, g.Backing, g.Size, g.Owner, g.Snapshots = c.Files.Disk, c.Files.Backing, c.Files.Size, -1, nil
 	case c.Op == CreateDisk && g.Backing != c.Files.Backing:
 		return ispctl.Conflicting("disk", c.disk(), "lies over %s, not %s", g.Backing, c.Files.Backing)
+	case c.Op == CreateDisk:
+		// It is there.
+	case c.Op == CreateRescue:
+		g.Rescue, g.RescueOf, g.Owner = c.Files.Rescue, c.Files.RescueOf, -1
+	case c.Op == CreateData:
+		if i := g.data(c.Files.Disk); i < 0 {
+			g.Data = append(slices.Clone(g.Data), DataDisk{c.Files.Disk, c.Files.Size})
+			slices.SortFunc(g.Data, func(a, b DataDisk) int { return compareNumbered(a.Name, b.Name) })
+			g.Owner = -1
+		}
+	case c.Op == GrowDisk && dataPattern.MatchString(c.Files.Disk):
+		g.Data = slices.Clone(g.Data)
+		g.Data[g.data(c.Files.Disk)].Size = c.Files.Size
+	case c.Op == TakeSnapshot && !slices.Contains(g.Snapshots, c.Snapshot):
+		g.Snapshots = append(slices.Clone(g.Snapshots), c.Snapshot)
+		slices.Sort(g.Snapshots)
+	case c.Op == DropSnapshot:
+		g.Snapshots = slices.DeleteFunc(slices.Clone(g.Snapshots), func(name string) bool { return name == c.Snapshot })
+		if len(g.Snapshots) == 0 {
+			g.Snapshots = nil
+		}
+	case c.Op == RestoreDisk && g.Disk == c.From:
+		if !slices.Contains(g.Snapshots, c.Snapshot) {
+			return ispctl.Conflicting("disk", c.disk(), "has no snapshot %s", c.Snapshot)
+		}
+		g.Disk = c.Files.Disk
 	case c.Op == GrowDisk:
 		g.Size = max(g.Size, c.Files.Size)
 	case c.Op == PutSeed:
@@ -85,12 +119,21 @@ func (f *Fake) apply(c Change) error {
 	return nil
 }
 
+// data is the place of a data disk; -1: it is not there.
+func (g GuestFiles) data(name string) int {
+	return slices.IndexFunc(g.Data, func(d DataDisk) bool { return d.Name == name })
+}
+
 // String draws what is there, sorted.
 func (f *Fake) String() string {
 	var b strings.Builder
 	for _, uuid := range slices.Sorted(maps.Keys(f.Guests)) {
 		g := f.Guests[uuid]
-		fmt.Fprintf(&b, "%s disk %s over %s, seed %.12s\n", g.Dir, g.Size, g.Backing, g.Seed)
+		fmt.Fprintf(&b, "%s disk %s over %s, seed %.12s", g.Dir, g.Size, g.Backing, g.Seed)
+		for _, d := range g.Data {
+			fmt.Fprintf(&b, ", %s %s", d.Name, d.Size)
+		}
+		fmt.Fprintln(&b, strings.Join(append([]string{""}, g.Snapshots...), " "))
 	}
 	for _, dir := range slices.Sorted(maps.Keys(f.Foreign)) {
 		fmt.Fprintf(&b, "%s foreign\n", dir)

@@ -1,14 +1,12 @@
 package images
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +23,11 @@ type Kernel struct {
 	// Grow makes a disk larger that a guest has open, and reports whether one
 	// has; nil: none ever does.
 	Grow func(ctx context.Context, uuid, disk string, size ispctl.Size) (bool, error)
+
+	// Snapshot and Unsnapshot take and drop a snapshot of a disk that a guest has
+	// open, and report whether one has; End ends the guest. nil: none ever does.
+	Snapshot, Unsnapshot func(ctx context.Context, uuid, disk, name string) (bool, error)
+	End                  func(ctx context.Context, uuid string) error
 }
 
 var _ converge.Target[State, Change] = (*Kernel)(nil)
@@ -43,7 +46,7 @@ func (k *Kernel) Observe(ctx context.Context) (State, error) {
 		}
 		name := e.Name()
 		dir := filepath.Join(k.Paths.Guests(), name)
-		if isHalf(name) && e.IsDir() {
+		if _, copied := isCopy(name); (isHalf(name) || copied && !locked(dir)) && e.IsDir() {
 			s[name] = GuestFiles{Dir: dir}
 		}
 		if !uuidPattern.MatchString(name) || !e.IsDir() {
@@ -94,32 +97,34 @@ func observe(dir string) (GuestFiles, error) {
 			g.Backing, g.Size = o.Backing, o.Size
 		}
 	}
+	if g.Disk != "" && g.Size > 0 {
+		// A table that cannot be read has none of the names that are wanted; to
+		// take them fails then, and says why.
+		g.Snapshots, _ = ReadSnapshots(path)
+	}
 	if g.Seed, err = readSeedDigest(filepath.Join(dir, seedFile)); err != nil {
 		return g, err
 	}
-	if g.Disk == "" {
-		path = filepath.Join(dir, "none")
+	if g.Data, err = observeData(dir); err != nil {
+		return g, err
 	}
-	g.Owner, err = owner(path, filepath.Join(dir, seedFile))
+	switch o, err := readDisk(filepath.Join(dir, ispctl.RescueName)); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil && errors.Is(err, fs.ErrPermission):
+		return g, err
+	default:
+		g.Rescue, g.RescueOf = ispctl.RescueName, o.Backing
+	}
+	owned := g
+	if owned.Disk == "" {
+		owned.Disk = "none"
+	}
+	g.Owner, err = owner(owned.paths()...)
 	return g, err
 }
 
-// overlays are the names of a guest's disks, by generation.
-func overlays(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if diskPattern.MatchString(e.Name()) {
-			names = append(names, e.Name())
-		}
-	}
-	// A number of more digits is a larger one, and none at all the first.
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
-	return names, nil
-}
+// overlays are the names of a guest's first disks, by number.
+func overlays(dir string) ([]string, error) { return numbered(dir, diskPattern) }
 
 // owner is the user and group of all the files; -1 where they are not one.
 func owner(paths ...string) (int64, error) {
@@ -214,6 +219,9 @@ func (k *Kernel) apply(ctx context.Context, c Change) error {
 				Next: "see: ispctl image list",
 			}
 		}
+		if done, err := adopt(c); done || err != nil {
+			return err
+		}
 		return CreateOverlay(c.disk(), c.Files.Backing, c.Files.Size)
 	case GrowDisk:
 		if k.Grow != nil {
@@ -225,14 +233,31 @@ func (k *Kernel) apply(ctx context.Context, c Change) error {
 	case PutSeed:
 		return WriteSeed(c.seed(), c.Files.seed)
 	case Own:
+		var errs []error
 		owner := int(c.Files.Owner)
-		return errors.Join(os.Lchown(c.disk(), owner, owner), os.Lchown(c.seed(), owner, owner))
+		for _, path := range c.Files.paths() {
+			errs = append(errs, os.Lchown(path, owner, owner))
+		}
+		return errors.Join(errs...)
+	case CreateData:
+		return CreateOverlay(c.disk(), "", c.Files.Size)
+	case CreateRescue:
+		return CreateOverlay(filepath.Join(c.Files.Dir, c.Files.Rescue), c.Files.RescueOf, rescueSize)
+	case TakeSnapshot:
+		return k.takeSnapshot(ctx, c)
+	case DropSnapshot:
+		return k.dropSnapshot(ctx, c)
+	case RestoreDisk:
+		return k.restoreDisk(ctx, c)
 	case RemoveDisk:
 		if err := os.Remove(c.disk()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
 	case RemoveDir:
+		if _, copied := isCopy(c.UUID); copied {
+			return removeCopies(c.Files.Dir)
+		}
 		if isHalf(c.UUID) {
 			return os.RemoveAll(c.Files.Dir)
 		}

@@ -16,13 +16,26 @@ func walk(root string) []*ispctl.Model {
 	gone.Wanted = ispctl.Absent
 	stopped := guest("b", uuid2, "large", "key2")
 	stopped.Wanted = ispctl.Stopped
+	snapped := withDisks(guest("b", uuid2, "large", "key2"), 4)
+	snapped.Snapshots = []ispctl.Snapshot{{ID: 10, Name: "new"}, {ID: 9, Name: "old"}}
 	return []*ispctl.Model{
 		model(root),
 		model(root, guest("a", uuid1, "small", "key1")),
 		model(root, guest("a", uuid1, "small", "key1", "key2"), guest("b", uuid2, "large", "key2"), guest("c", uuid3, "small")),
 		model(root, guest("a", uuid1, "small"), stopped, gone),
 		model(root, gone),
+		model(root, withDisks(guest("a", uuid1, "small"), 3, 11), stopped),
+		model(root, withDisks(guest("a", uuid1, "small", "key1"), 11)),
+		model(root, snapped),
 	}
+}
+
+// withDisks gives a VM data disks with these ids.
+func withDisks(vm ispctl.VM, ids ...int64) ispctl.VM {
+	for slot, id := range ids {
+		vm.Disks = append(vm.Disks, ispctl.Disk{ID: id, Name: ispctl.Name(fmt.Sprintf("d%d", id)), Slot: slot, Size: ispctl.Size(id) * ispctl.MiB})
+	}
+	return vm
 }
 
 func TestLawsOnFake(t *testing.T) {

@@ -193,7 +193,6 @@ func TestCreateOverlayRefuses(t *testing.T) {
 		{"a negative size", "/b", -ispctl.GiB},
 		{"half a sector", "/b", ispctl.GiB + 100},
 		{"too much", "/b", ispctl.MaxDisk + ispctl.MiB},
-		{"no backing file", "", ispctl.GiB},
 		{"a long name", strings.Repeat("b", 1024), ispctl.GiB},
 	} {
 		if err := CreateOverlay(path, tt.backing, tt.size); ispctl.KindOf(err) != ispctl.Usage {

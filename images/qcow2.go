@@ -59,8 +59,8 @@ func encodeOverlay(o Overlay) (layout, error) {
 		return layout{}, fmt.Errorf("the size %d is no positive multiple of 512 bytes", int64(o.Size))
 	case o.Size > ispctl.MaxDisk:
 		return layout{}, fmt.Errorf("the size %s is beyond %s", o.Size, ispctl.MaxDisk)
-	case o.Backing == "" || len(o.Backing) > maxBackingName:
-		return layout{}, fmt.Errorf("the name of the backing file has %d bytes, not 1 to %d", len(o.Backing), maxBackingName)
+	case len(o.Backing) > maxBackingName:
+		return layout{}, fmt.Errorf("the name of the backing file has %d bytes, more than %d", len(o.Backing), maxBackingName)
 	}
 	l1Entries := (int64(o.Size) + diskPerL1Entry - 1) / diskPerL1Entry
 	l1Clusters := (8*l1Entries + clusterSize - 1) / clusterSize
@@ -68,16 +68,22 @@ func encodeOverlay(o Overlay) (layout, error) {
 
 	be := binary.BigEndian
 	var ext []byte
-	ext = be.AppendUint32(ext, extBackingFormat)
-	ext = be.AppendUint32(ext, uint32(len("raw")))
-	ext = append(ext, "raw\x00\x00\x00\x00\x00"...) // padded to eight bytes
+	if o.Backing != "" {
+		ext = be.AppendUint32(ext, extBackingFormat)
+		ext = be.AppendUint32(ext, uint32(len("raw")))
+		ext = append(ext, "raw\x00\x00\x00\x00\x00"...) // padded to eight bytes
+	}
 	ext = be.AppendUint32(ext, extEnd)
 	ext = be.AppendUint32(ext, 0)
 
+	var backingOffset uint64 // 0: it stands alone
+	if o.Backing != "" {
+		backingOffset = uint64(headerLength + len(ext))
+	}
 	var h []byte
 	h = be.AppendUint32(h, qcow2Magic)
 	h = be.AppendUint32(h, qcow2Version)
-	h = be.AppendUint64(h, uint64(headerLength+len(ext))) // backing_file_offset
+	h = be.AppendUint64(h, backingOffset) // backing_file_offset
 	h = be.AppendUint32(h, uint32(len(o.Backing)))
 	h = be.AppendUint32(h, clusterBits)
 	h = be.AppendUint64(h, uint64(o.Size))

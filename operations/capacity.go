@@ -84,11 +84,11 @@ func (p *Provider) shares(m *ispctl.Model) ([]share, error) {
 	plans := plansOf(m)
 	pinned := map[ispctl.CPUSet]int64{}
 	for _, vm := range m.Guests() {
-		plan := plans[vm.Plan]
+		plan := vm.PlanOf(plans[vm.Plan])
 		l := vm.Limits.Over(plan.Limits)
 		kept += int64(l.Floor(plan.Memory))
 		memory += int64(plan.Memory)
-		disks += int64(diskPromised(m, vm, plan))
+		disks += int64(diskPromised(vm, plan))
 		time += int64(l.CPUGuarantee)
 		if l.CPUPin != "" {
 			pinned[l.CPUPin] += int64(l.CPUGuarantee)
@@ -116,7 +116,13 @@ func (p *Provider) shares(m *ispctl.Model) ([]share, error) {
 }
 
 // diskPromised is what a VM may write at most.
-func diskPromised(_ *ispctl.Model, _ ispctl.VM, plan ispctl.Plan) ispctl.Size { return plan.Disk }
+func diskPromised(vm ispctl.VM, plan ispctl.Plan) ispctl.Size {
+	all := plan.Disk
+	for _, disk := range vm.Disks {
+		all += disk.Size
+	}
+	return all
+}
 
 func times(n ispctl.Size, ratio ispctl.Percent) int64 {
 	if ratio == 0 {

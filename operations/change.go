@@ -92,6 +92,9 @@ func (p *Provider) Converge(ctx context.Context, o Options, massPrune bool) (r R
 		r.Changes = converge.Changes(steps)
 		return r, err
 	}
+	if m, err = p.sweepLoans(ctx, m); err != nil {
+		return r, err
+	}
 	r.Changes, err = p.pass(ctx, m, converge.Options{AllowMassPrune: massPrune})
 	return r, err
 }

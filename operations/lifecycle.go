@@ -80,10 +80,16 @@ func (p *Provider) RebuildVM(ctx context.Context, name, template string, o Optio
 		}
 		vm.Template, vm.Image, vm.Paused = t.Name, image.Digest, false
 		vm.Generation++
+		vm.Number, vm.Restored, vm.Rescue = vm.Number+1, "", ""
+		vm.Built, vm.Cloned = vm.Number, false
+		said, err := dropSnapshots(tx, vm)
+		if err != nil {
+			return nil, err
+		}
 		if err := giveHostKey(m.Paths, &vm); err != nil {
 			return nil, err
 		}
-		return []string{fmt.Sprintf("~ vm %s made anew from image %s", name, image.Name)}, errors.Join(tx.UpdateVM(vm), tx.SetHostKey(vm.ID, vm.HostKey))
+		return append(said, fmt.Sprintf("~ vm %s made anew from image %s", name, image.Name)), errors.Join(tx.UpdateVM(vm), tx.SetHostKey(vm.ID, vm.HostKey))
 	})
 }
 
@@ -109,9 +115,10 @@ func (p *Provider) RenameVM(ctx context.Context, name string, to ispctl.Name, o 
 
 // VMChange is what `vm set` changes; what is nil stays.
 type VMChange struct {
-	Plan    *string
-	Tenant  *string // empty: the operator's own
-	SSHKeys *[]string
+	Plan      *string
+	Tenant    *string // empty: the operator's own
+	SSHKeys   *[]string
+	Autostart func(ispctl.Autostart) ispctl.Autostart // of what it was
 }
 
 // SetVM changes what a VM was made with.
@@ -119,29 +126,29 @@ func (p *Provider) SetVM(ctx context.Context, name string, c VMChange, o Options
 	return p.changeVM(ctx, "set", name, o, func(tx *state.Tx, m *ispctl.Model, vm ispctl.VM) ([]string, error) {
 		var said []string
 		var errs []error
-		if c.Plan != nil && *c.Plan != string(vm.Plan) {
-			plan, err := m.Plan(*c.Plan)
-			if err != nil {
-				return nil, err
-			}
-			was, err := m.Plan(string(vm.Plan))
-			if err != nil {
-				return nil, err
-			}
-			if plan.Disk < was.Disk {
-				return nil, ispctl.Conflicting("vm", name, "plan %q has a disk of %s, and its disk of %s cannot shrink", plan.Name, plan.Disk, was.Disk)
-			}
-			vm.Plan = plan.Name
-			said = append(said, fmt.Sprintf("~ vm %s plan %s", name, plan.Name))
-			errs = append(errs, tx.UpdateVM(vm))
+		next := vm
+		if c.Plan != nil {
+			next.Plan = ispctl.Name(*c.Plan)
+		}
+		more, err := resize(tx, m, vm, next)
+		if err != nil {
+			return nil, err
+		}
+		said = append(said, more...)
+		if c.Autostart != nil {
+			next.Autostart = c.Autostart(vm.Autostart)
+		}
+		if next.Autostart != vm.Autostart {
+			said = append(said, fmt.Sprintf("~ vm %s %s", name, changes(field{"autostart", vm.Autostart, next.Autostart})))
+			errs = append(errs, tx.UpdateVM(next))
 		}
 		if c.Tenant != nil && *c.Tenant != string(vm.Tenant) {
-			line, err := p.giveVM(ctx, m, &vm, *c.Tenant, o)
+			line, err := p.giveVM(ctx, m, &next, *c.Tenant, o)
 			if err != nil {
 				return nil, err
 			}
 			said = append(said, line)
-			errs = append(errs, tx.UpdateVM(vm))
+			errs = append(errs, tx.UpdateVM(next))
 		}
 		if c.SSHKeys != nil && !slices.Equal(*c.SSHKeys, vm.SSHKeys) {
 			said = append(said, fmt.Sprintf("~ vm %s has %d SSH keys, which it takes at its next boot", name, len(*c.SSHKeys)))

@@ -51,9 +51,20 @@ func newMaker(tx *state.Tx, m *ispctl.Model, set templates.Set) *maker {
 	return &maker{tx: tx, model: m, templates: set, addresses: map[pool]*zones.Allocator{}}
 }
 
-// create looks up what the spec names, reserves what the VM will be known by,
-// and inserts it.
+// create makes a VM of a spec, and inserts it.
 func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
+	vm, err := mk.plan(spec)
+	if err == nil {
+		err = giveHostKey(mk.model.Paths, &vm)
+	}
+	if err != nil {
+		return ispctl.VM{}, err
+	}
+	return mk.tx.InsertVM(vm)
+}
+
+// plan looks up what the spec names and reserves what the VM will be known by.
+func (mk *maker) plan(spec VMSpec) (ispctl.VM, error) {
 	t, err := mk.templates.Get(spec.Template)
 	if err != nil {
 		return ispctl.VM{}, err
@@ -103,15 +114,11 @@ func (mk *maker) create(spec VMSpec) (ispctl.VM, error) {
 		}
 		nics = append(nics, admin)
 	}
-	vm := ispctl.VM{
+	return ispctl.VM{
 		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest, Tenant: ispctl.Name(spec.Tenant),
 		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied, Limits: spec.Limits,
 		NICs: nics,
-	}
-	if err := giveHostKey(mk.model.Paths, &vm); err != nil {
-		return ispctl.VM{}, err
-	}
-	return mk.tx.InsertVM(vm)
+	}, nil
 }
 
 // address takes the one asked for, or the lowest free one.

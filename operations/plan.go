@@ -134,8 +134,8 @@ func needRestart(m *ispctl.Model, have, want ispctl.Plan) []string {
 	}
 	var lines []string
 	for _, vm := range m.VMs {
-		if vm.Plan == have.Name && vm.Wanted == ispctl.Running {
-			lines = append(lines, fmt.Sprintf("~ vm %s has cpus %d and memory %s from its next start on: ispctl vm restart %s", vm.Name, want.CPUs, want.Memory, vm.Name))
+		if vm.Plan == have.Name && vm.Wanted == ispctl.Running && vm.PlanOf(have) != vm.PlanOf(want) {
+			lines = append(lines, restartLine(vm, vm.PlanOf(want)))
 		}
 	}
 	return lines

@@ -233,8 +233,22 @@ type VMView struct {
 	AdminAddress string    `json:"admin_address"` // on the admin leg of its zone; empty: it is not on it
 	NICs         []NICView `json:"nics"`
 
+	CPUs      int            `json:"cpus"`
+	Memory    int64          `json:"memory_bytes"`
+	Disks     []DiskView     `json:"disks"` // its first one, "system", and data disks
+	Snapshots []SnapshotView `json:"snapshots"`
+	Autostart AutostartView  `json:"autostart"`
+	Rescue    string         `json:"rescue,omitempty"` // the image that it boots in place of its own disk
+
 	// Drops is how many frames from the VM the wall has dropped, by reason.
 	Drops map[string]uint64 `json:"drops"`
+}
+
+// AutostartView is what becomes of a VM when its host boots.
+type AutostartView struct {
+	Enabled bool  `json:"enabled"`
+	Order   int   `json:"order"`
+	Delay   int64 `json:"delay_seconds"`
 }
 
 // NICView is an interface of a VM.

@@ -34,6 +34,13 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 			Hypervisor: p.DomainType, UUID: vm.UUID, Domain: m.Installation.Domain(vm.Name),
 			Addresses: []string{}, NICs: viewNICs(m, vm), Forwards: []ForwardView{}, External: []AddressView{}, CreatedAt: vm.Created, Phases: []PhaseView{},
 		}
+		plan, _ := m.SizedPlan(vm)
+		v.CPUs, v.Memory, v.Disks, v.Snapshots = plan.CPUs, int64(plan.Memory), viewDisks(m, vm), viewSnapshots(vm)
+		v.Autostart = AutostartView{Enabled: !vm.Autostart.Off, Order: vm.Autostart.Order, Delay: int64(vm.Autostart.Delay.Seconds())}
+		if vm.Rescue != "" {
+			image, _ := m.ImageByDigest(vm.Rescue)
+			v.Rescue = string(image.Name)
+		}
 		for n, nic := range vm.ZoneNICs() {
 			if n == 0 {
 				v.MAC, v.Tap = nic.MAC, nic.Tap

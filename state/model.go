@@ -96,9 +96,9 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Images = append(m.Images, one)
 			return err
 		}},
-		{`SELECT id, uuid, name, zone, plan, template, image, tenant, wanted, paused, generation, created, applied FROM vm ORDER BY name`, func(row scanner) error {
+		{`SELECT id, uuid, name, zone, plan, template, image, tenant, wanted, paused, generation, created, applied, ` + vmColumns + ` FROM vm ORDER BY name`, func(row scanner) error {
 			var one ispctl.VM
-			err := row.Scan(&one.ID, &one.UUID, &one.Name, &one.Zone, &one.Plan, &one.Template, &one.Image, &one.Tenant, &one.Wanted, &one.Paused, &one.Generation, text{&one.Created}, &one.Applied)
+			err := row.Scan(append([]any{&one.ID, &one.UUID, &one.Name, &one.Zone, &one.Plan, &one.Template, &one.Image, &one.Tenant, &one.Wanted, &one.Paused, &one.Generation, text{&one.Created}, &one.Applied}, scanInto(&one)...)...)
 			guests[one.ID] = len(m.VMs)
 			m.VMs = append(m.VMs, one)
 			return err
@@ -156,7 +156,7 @@ func (s *Store) model(ctx context.Context, tx *sql.Tx) (*ispctl.Model, error) {
 			m.Policies = append(m.Policies, one)
 			return err
 		}},
-	}, slices.Concat(usageTables(m), tenantTables(m), gatewayTables(m), vpnTables(m, time.Now()), rootTables(m, guests))...) {
+	}, slices.Concat(diskTables(m, guests), usageTables(m), tenantTables(m), gatewayTables(m), vpnTables(m, time.Now()), rootTables(m, guests))...) {
 		if err := each(ctx, tx, table.query, table.scan); err != nil {
 			return nil, fmt.Errorf("read model: %w", err)
 		}

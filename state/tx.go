@@ -195,7 +195,7 @@ func (t *Tx) InsertVM(vm ispctl.VM) (ispctl.VM, error) {
 			return vm, fmt.Errorf("vm %s: nic %d: %w", vm.Name, i, err)
 		}
 	}
-	if err := errors.Join(t.SetHostKey(vm.ID, vm.HostKey), t.SetKeys(vm.ID, vm.SSHKeys), t.putLimits("vm_limit", "vm", vm.ID, vm.Limits)); err != nil {
+	if err := errors.Join(t.SetHostKey(vm.ID, vm.HostKey), t.SetKeys(vm.ID, vm.SSHKeys), t.putSizes(vm), t.putLimits("vm_limit", "vm", vm.ID, vm.Limits)); err != nil {
 		return vm, fmt.Errorf("vm %s: %w", vm.Name, err)
 	}
 	return vm, nil
@@ -223,12 +223,12 @@ func (t *Tx) SetKeys(vm int64, keys []string) error {
 	return err
 }
 
-// UpdateVM changes a VM's plan, tenant, limits, template, image, run state, generation and provenance; its
+// UpdateVM changes a VM's plan, tenant, sizes, limits, template, image, run state, generation and provenance; its
 // other columns are for life, but for its name, see [Tx.RenameVM].
 func (t *Tx) UpdateVM(vm ispctl.VM) error {
 	err := t.exec(`UPDATE vm SET plan = ?, tenant = ?, template = ?, image = ?, wanted = ?, paused = ?, generation = ?, applied = ? WHERE id = ?`,
 		vm.Plan, vm.Tenant, vm.Template, vm.Image, vm.Wanted, vm.Paused, vm.Generation, vm.Applied, vm.ID)
-	return errors.Join(err, t.putLimits("vm_limit", "vm", vm.ID, vm.Limits))
+	return errors.Join(err, t.putSizes(vm), t.putLimits("vm_limit", "vm", vm.ID, vm.Limits))
 }
 
 // RenameVM gives a VM another name, and all that leads to it.

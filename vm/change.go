@@ -12,15 +12,19 @@ type Act int
 
 // The acts.
 const (
-	Define   Act = iota // write its persistent definition; what runs goes on as it is
-	Start               // let it boot
-	Stop                // ask the guest to shut down, and end it if it does not
-	Remove              // end it at once, and forget its definition
-	Kill                // end it at once
-	Undefine            // forget its definition, to write it under another name; it must not run
-	Pause               // let its processors stand still
-	Resume              // and let them go on
-	Tune                // change its limits while it runs
+	Define     Act = iota // write its persistent definition; what runs goes on as it is
+	Start                 // let it boot
+	Stop                  // ask the guest to shut down, and end it if it does not
+	Remove                // end it at once, and forget its definition
+	Kill                  // end it at once
+	Undefine              // forget its definition, to write it under another name; it must not run
+	Pause                 // let its processors stand still
+	Resume                // and let them go on
+	Tune                  // change its limits while it runs
+	PlugDisk              // give it a disk while it runs
+	UnplugDisk            // ask it to let go of one
+	PlugNIC               // and the same of interfaces
+	UnplugNIC
 )
 
 // Change is one act on a domain. Domain is as wanted, or, for Remove and
@@ -29,7 +33,12 @@ type Change struct {
 	Act    Act
 	Domain Domain
 	Was    Tuning // of Tune: what it was seen to have
+	Disk   Disk   // of PlugDisk and UnplugDisk
+	NIC    NIC    // of PlugNIC and UnplugNIC
 }
+
+// Plugs reports whether the change is of a device of a guest that runs.
+func (c Change) Plugs() bool { return c.Act >= PlugDisk && c.Act <= UnplugNIC }
 
 // Kind is Prune for what is left over and Ensure for all else.
 func (c Change) Kind() converge.Kind {
@@ -49,6 +58,8 @@ func (c Change) String() string {
 		return "virsh start " + name
 	case c.Act == Tune:
 		return c.tuneText()
+	case c.Plugs():
+		return c.plugText()
 	case c.Act == Stop:
 		return "virsh shutdown " + name
 	case c.Act == Kill:

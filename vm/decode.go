@@ -69,6 +69,7 @@ type reader struct {
 	unit string // of <memory>
 	file string // of the <disk> that is being read
 	dev  string // of the same
+	id   string // of the same: its serial
 	sec  string // model of the <seclabel> that is being read
 
 	iotune DiskTuning // of the <disk>
@@ -94,7 +95,7 @@ func (r *reader) enter(e xml.StartElement) {
 	case "/domain/seclabel":
 		r.sec = attr(e, "model")
 	case "/domain/devices/disk":
-		r.file, r.dev, r.iotune = "", "", DiskTuning{}
+		r.file, r.dev, r.id, r.iotune = "", "", "", DiskTuning{}
 	case "/domain/devices/disk/source":
 		r.file = attr(e, "file")
 	case "/domain/devices/disk/target":
@@ -159,6 +160,8 @@ func (r *reader) leave() {
 		d.Initrd = string(r.text)
 	case "/domain/os/cmdline":
 		d.Cmdline = string(r.text)
+	case "/domain/devices/disk/serial":
+		r.id = string(r.text)
 	case "/domain/devices/disk":
 		switch r.dev {
 		case diskDev, xenDisks[ispctl.XenPV][0], xenDisks[ispctl.XenHVM][0]:
@@ -166,6 +169,8 @@ func (r *reader) leave() {
 			d.Tuning.Disk = r.iotune
 		case seedDev, xenDisks[ispctl.XenPV][1], xenDisks[ispctl.XenHVM][1]:
 			d.Seed = r.file
+		default:
+			d.Data = append(d.Data, Disk{File: r.file, Dev: r.dev, Serial: r.id})
 		}
 	}
 	if i := bytes.LastIndexByte(r.path, '/'); i >= 0 {
@@ -183,6 +188,8 @@ func (r *reader) mark(e xml.StartElement) {
 	r.ours = true
 	r.domain.VM = ispctl.Name(attr(e, "name"))
 	r.domain.ID, _ = strconv.ParseInt(attr(e, "id"), 10, 64)
+	r.domain.Order, _ = strconv.Atoi(attr(e, "order"))
+	r.domain.Delay, _ = strconv.Atoi(attr(e, "delay"))
 }
 
 func (r *reader) nic() *NIC { return &r.domain.NICs[len(r.domain.NICs)-1] }

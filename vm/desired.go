@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"strings"
 
 	"ispctl"
 )
@@ -42,10 +43,15 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		_, err := m.Plan(string(vm.Plan))
 		return Domain{}, err
 	}
-	image, ok := m.ImageByDigest(vm.Image)
+	plan = vm.PlanOf(plan)
+	boots := vm.Image
+	if vm.Rescue != "" {
+		boots = vm.Rescue
+	}
+	image, ok := m.ImageByDigest(boots)
 	if !ok {
 		return Domain{}, &ispctl.Error{
-			Kind: ispctl.NotFound, Object: "image " + vm.Image, Cause: "not found",
+			Kind: ispctl.NotFound, Object: "image " + boots, Cause: "not found",
 			Next: "see: ispctl image list",
 		}
 	}
@@ -53,7 +59,11 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
 		Type: h.Type, Kind: h.Kind, CPUs: plan.CPUs, Memory: plan.Memory, Tuning: h.tuning(vm.Limits.Over(plan.Limits), weights[vm.ID]),
 		Disk: m.Paths.DiskOf(vm), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
+		Data: dataDisks(h, m, vm), Order: vm.Autostart.Order, Delay: int(vm.Autostart.Delay.Seconds()),
 		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused,
+	}
+	if vm.Rescue != "" {
+		d.Disk = m.Paths.Rescue(vm.UUID)
 	}
 	if h.Type == KVM || h.Type == QEMU {
 		d.UID, d.Agent = m.Installation.GuestUID(vm.ID), true
@@ -61,7 +71,12 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		d.Apart = err != nil || !zone.KSM
 	}
 	if !image.DiskBoot {
-		d.Kernel, d.Initrd, d.Cmdline = m.Paths.ImageKernel(vm.Image), m.Paths.ImageInitrd(vm.Image), image.Cmdline
+		d.Kernel, d.Initrd, d.Cmdline = m.Paths.ImageKernel(boots), m.Paths.ImageInitrd(boots), image.Cmdline
+	}
+	if vm.Cloned && vm.Rescue == "" && d.Kernel != "" {
+		// What is on the disk is the other VM's; systemd(1) takes this one, and
+		// writes it down.
+		d.Cmdline += " systemd.machine_id=" + strings.ReplaceAll(vm.UUID, "-", "")
 	}
 	if h.Type == Xen && vm.Limits.Over(plan.Limits).CPUGuarantee > 0 {
 		return Domain{}, &ispctl.Error{
@@ -77,6 +92,9 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		d.Cmdline = xenCmdline(d.Cmdline, h.Kind)
 	}
 	for _, n := range vm.NICs {
+		if vm.Rescue != "" && n.Role != ispctl.AdminNIC {
+			continue
+		}
 		d.NICs = append(d.NICs, NIC{MAC: n.MAC, Tap: n.Tap})
 	}
 	return d, nil

@@ -38,6 +38,9 @@ func one(w, h Domain, there bool) []Change {
 		// for in the guest that runs.
 		changes = append(changes, Change{Act: Tune, Domain: w, Was: h.Tuning})
 	}
+	if h.Running && w.Running {
+		changes = append(changes, plugs(w, h)...)
+	}
 	if there && h.Name != w.Name {
 		changes = append(changes, Change{Act: Undefine, Domain: h})
 	}

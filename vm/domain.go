@@ -31,9 +31,14 @@ type Domain struct {
 	Cmdline        string // of the kernel
 	Disk           string // path of its first disk, qcow2; empty: none is defined
 	Seed           string // path of its second disk, raw and read-only
+	Data           []Disk // beside the two, by their names
 	NICs           []NIC
 	SerialLog      string // path of the file that what it writes to its console is appended to
 	Agent          bool   // it has a port that a guest agent can answer on
+
+	// Those with a lower order start earlier, and Delay, in seconds, before the
+	// next order does.
+	Order, Delay int
 
 	Running bool // it has a process; a paused domain has one too
 	Paused  bool // its processors stand still
@@ -92,5 +97,5 @@ func (d Domain) sameDefinition(o Domain) bool {
 		d.UID == o.UID && d.Type == o.Type && d.Kind == o.Kind && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning && d.Apart == o.Apart &&
 		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
 		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog && d.Agent == o.Agent &&
-		slices.Equal(d.NICs, o.NICs)
+		d.Order == o.Order && d.Delay == o.Delay && slices.Equal(d.Data, o.Data) && slices.Equal(d.NICs, o.NICs)
 }

@@ -20,6 +20,7 @@ type Fake struct {
 	Domains State
 	Foreign State // domains without our mark
 	Tuned   []Change
+	Plugged []Change
 
 	// FailAfter, when positive, makes the change after that many fail.
 	FailAfter int
@@ -37,7 +38,7 @@ func NewFake() *Fake {
 func (f *Fake) Observe(context.Context) (State, error) {
 	s := State{}
 	for uuid, d := range f.Domains {
-		d.NICs = slices.Clone(d.NICs)
+		d.NICs, d.Data = slices.Clone(d.NICs), slices.Clone(d.Data)
 		s[uuid] = d
 	}
 	return s, nil
@@ -85,8 +86,11 @@ func (f *Fake) apply(c Change) error {
 	case c.Act == Remove, c.Act == Undefine:
 		delete(f.Domains, c.Domain.UUID)
 		return nil
-	case c.Act == Tune && (!there || !d.Running):
-		return nil // it is tuned as it starts
+	case (c.Act == Tune || c.Plugs()) && (!there || !d.Running):
+		return nil // it has that as it starts
+	case c.Plugs():
+		f.Plugged = append(f.Plugged, c)
+		return nil
 	case c.Act == Tune:
 		f.Tuned = append(f.Tuned, c)
 		return nil

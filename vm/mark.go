@@ -16,10 +16,12 @@ type mark struct {
 	Installation string   `xml:"installation,attr"`
 	ID           int64    `xml:"id,attr"`
 	VM           string   `xml:"name,attr"`
+	Order        int      `xml:"order,attr,omitempty"`
+	Delay        int      `xml:"delay,attr,omitempty"`
 }
 
 func encodeMark(d Domain, installation string) (string, error) {
-	b, err := xml.Marshal(mark{Namespace: Namespace, Installation: installation, ID: d.ID, VM: string(d.VM)})
+	b, err := xml.Marshal(mark{Namespace: Namespace, Installation: installation, ID: d.ID, VM: string(d.VM), Order: d.Order, Delay: d.Delay})
 	if err != nil {
 		return "", fmt.Errorf("write ownership mark: %w", err)
 	}

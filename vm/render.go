@@ -87,6 +87,12 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 			doc.CPUTune.GlobalQuota = &libvirtxml.DomainCPUTuneQuota{Value: t.Quota()}
 		}
 	}
+	for _, disk := range d.Data {
+		doc.Devices.Disks = append(doc.Devices.Disks, disk.document(d.Tuning))
+	}
+	if d.Type == KVM || d.Type == QEMU {
+		doc.Devices.Controllers = append(doc.Devices.Controllers, ports(d)...)
+	}
 	for _, n := range d.NICs {
 		doc.Devices.Interfaces = append(doc.Devices.Interfaces, nic(n))
 	}

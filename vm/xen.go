@@ -42,7 +42,9 @@ func forXen(doc *libvirtxml.Domain, kind ispctl.XenKind) {
 	}
 	for i := range doc.Devices.Disks {
 		disk := &doc.Devices.Disks[i]
-		disk.Target = &libvirtxml.DomainDiskTarget{Dev: xenDisks[kind][i], Bus: bus}
+		if i < len(xenDisks[kind]) { // data disks are named as the drivers do
+			disk.Target = &libvirtxml.DomainDiskTarget{Dev: xenDisks[kind][i], Bus: bus}
+		}
 		disk.Driver.Discard = "" // the driver does not pass it on
 	}
 	for i := range doc.Devices.Interfaces {

@@ -83,7 +83,9 @@ func Layers(
 		// What it removes goes last, when the walls are as they are to be and
 		// guests are gone: nothing of it comes again.
 		converge.NewLayer(track.Layer, track.Desired, track.Diff, connections),
-		converge.NewLayer("disks", images.Desired(operations.Seed(set, operations.HostKeys{File: paths.HostKeys()})), images.Diff, &images.Kernel{Paths: paths, Installation: inst.Prefix, Grow: hypervisor.Grow}),
+		converge.NewLayer("disks", images.Desired(operations.Seed(set, operations.HostKeys{File: paths.HostKeys()})), images.Diff, &images.Kernel{
+			Paths: paths, Installation: inst.Prefix, Grow: hypervisor.Grow, Snapshot: hypervisor.Snapshot, Unsnapshot: hypervisor.Unsnapshot, End: hypervisor.End,
+		}),
 		// Before there is any link with another MAC.
 		converge.NewLayer(wire.Layer, wire.Desired(uplinks.Look), nft.Diff, gate),
 		converge.NewLayer("bridge", bridges, bridge.Diff, links),

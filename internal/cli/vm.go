@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ispctl"
 	"ispctl/operations"
 )
 
@@ -37,6 +38,14 @@ var vmListing = listing[operations.VMView]{
 			return nicsText(v.NICs, func(n operations.NICView) string { return joinNumbers(n.Tags) })
 		}},
 		{"DROPS", true, func(v operations.VMView) string { return dropsText(v.Drops) }},
+		{"CPUS", true, func(v operations.VMView) string { return strconv.Itoa(v.CPUs) }},
+		{"MEMORY", true, func(v operations.VMView) string { return ispctl.Size(v.Memory).String() }},
+		{"DISKS", true, func(v operations.VMView) string { return disksText(v.Disks) }},
+		{"SNAPSHOTS", true, func(v operations.VMView) string {
+			return strings.Join(namesOf(v.Snapshots, func(s operations.SnapshotView) string { return string(s.Name) }), ",")
+		}},
+		{"AUTOSTART", true, func(v operations.VMView) string { return autostartText(v.Autostart) }},
+		{"RESCUE", true, func(v operations.VMView) string { return v.Rescue }},
 		{"ERROR", true, func(v operations.VMView) string { return v.Error }},
 	},
 }
@@ -66,6 +75,14 @@ func joinNumbers(all []int) string {
 		texts[i] = strconv.Itoa(n)
 	}
 	return strings.Join(texts, ",")
+}
+
+func disksText(all []operations.DiskView) string {
+	return strings.Join(namesOf(all, func(d operations.DiskView) string { return d.Name + " " + ispctl.Size(d.Size).String() }), ", ")
+}
+
+func autostartText(v operations.AutostartView) string {
+	return ispctl.Autostart{Off: !v.Enabled, Order: v.Order, Delay: time.Duration(v.Delay) * time.Second}.String()
 }
 
 func phasesText(all []operations.PhaseView) string {

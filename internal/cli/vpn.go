@@ -156,7 +156,7 @@ func publicKey(s string) (ispctl.PublicKey, error) {
 // secretFrom reads a secret from a file, or from standard input where that is -.
 func (a *app) secretFrom(path string) (string, error) {
 	const most = 4 << 10
-	var from io.Reader = a.streams.In
+	from := a.streams.In
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {

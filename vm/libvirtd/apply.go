@@ -95,6 +95,8 @@ func (h *Hypervisor) apply(ctx context.Context, conn *libvirt.Connect, c vm.Chan
 		return nil
 	case c.Act == vm.Tune:
 		return tune(dom, c)
+	case c.Plugs():
+		return h.plug(ctx, dom, c)
 	case c.Act == vm.Start:
 		return h.start(ctx, dom, c.Domain)
 	case c.Act == vm.Stop:

@@ -58,6 +58,9 @@ func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 		if err := clearHalfway(h.paths); err != nil {
 			return nil, err
 		}
+		if err := clearLeftover(h.paths); err != nil {
+			return nil, err
+		}
 		root, undoShort, err := shortRoot(h.paths.Embed())
 		if err != nil {
 			return nil, err

@@ -31,7 +31,7 @@ func embedded(t testing.TB) (*libvirtd.Hypervisor, ispctl.Paths) {
 	t.Helper()
 	paths := furnish(t)
 	h := libvirtd.Open("embed", paths, inst)
-	h.Grace = time.Second
+	h.Grace, h.LetGo = time.Second, 300*time.Millisecond
 	return h, paths
 }
 

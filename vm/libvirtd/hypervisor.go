@@ -22,6 +22,10 @@ type Hypervisor struct {
 	// it is ended as if by pulling the plug. Open sets 60 s.
 	Grace time.Duration
 
+	// LetGo is how long a guest that runs may take to let go of a disk. Open sets
+	// 30 s.
+	LetGo time.Duration
+
 	// Patience is how long to wait for another process to let go of the
 	// embedded driver, which only one can have. Open sets 5 s.
 	Patience time.Duration
@@ -48,7 +52,7 @@ var _ converge.Target[vm.State, vm.Change] = (*Hypervisor)(nil)
 // test:///default. It connects when it is first used, and again when the
 // connection was lost.
 func Open(uri string, paths ispctl.Paths, inst ispctl.Installation) *Hypervisor {
-	return &Hypervisor{Grace: time.Minute, Patience: 5 * time.Second, uri: uri, paths: paths, inst: inst}
+	return &Hypervisor{Grace: time.Minute, LetGo: 30 * time.Second, Patience: 5 * time.Second, uri: uri, paths: paths, inst: inst}
 }
 
 // Close closes the connection. Guests run on. An embedded driver stays ours

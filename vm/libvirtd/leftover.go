@@ -1,0 +1,77 @@
+package libvirtd
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"ispctl"
+)
+
+// domainDir is the names of the directories that the driver makes for a start,
+// domain-ID-NAME, and removes at its end.
+var domainDir = regexp.MustCompile(`^domain-([0-9]+)-`)
+
+// clearLeftover removes the directories of starts that were cut off before the
+// driver had written down that there was one: it never looks for them, and each
+// start has another number.
+//
+// It must not run while the driver does, in this process or in another one.
+func clearLeftover(paths ispctl.Paths) error {
+	if lockHolder(driverLock(paths)) != 0 {
+		return nil
+	}
+	live, err := liveIDs(paths)
+	if err != nil {
+		return err
+	}
+	for _, parent := range []string{"lib/qemu", "lib/qemu/channel/target", "run/qemu/channel", "run/qemu/dbus", "cache/qemu"} {
+		dir := filepath.Join(paths.Embed(), parent)
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("look for what starts have left: %w", err)
+		}
+		for _, e := range entries {
+			match := domainDir.FindStringSubmatch(e.Name())
+			if match == nil || live[match[1]] {
+				continue
+			}
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return fmt.Errorf("remove what a start that was cut off has left: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// liveIDs are the numbers of the starts that the driver has written down.
+func liveIDs(paths ispctl.Paths) (map[string]bool, error) {
+	files, err := filepath.Glob(filepath.Join(paths.Embed(), "run", "qemu", "*.xml"))
+	if err != nil {
+		return nil, err
+	}
+	live := map[string]bool{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read state of the embedded driver: %w", err)
+		}
+		var status struct {
+			XMLName xml.Name `xml:"domstatus"`
+			Domain  struct {
+				ID string `xml:"id,attr"`
+			} `xml:"domain"`
+		}
+		if xml.Unmarshal(data, &status) == nil {
+			live[status.Domain.ID] = true
+		}
+	}
+	return live, nil
+}

@@ -1,0 +1,34 @@
+package libvirtd
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"ispctl"
+)
+
+// TestClearLeftover: directories of starts go that the driver knows nothing of,
+// and nothing else.
+func TestClearLeftover(t *testing.T) {
+	paths := ispctl.Paths{Root: t.TempDir()}
+	at := func(name string) string { return filepath.Join(paths.Embed(), name) }
+	for _, dir := range []string{"lib/qemu/domain-3-isp-web1", "lib/qemu/domain-4-isp-web1", "lib/qemu/channel/target/domain-4-isp-web1", "lib/qemu/snapshot", "run/qemu"} {
+		if err := os.MkdirAll(at(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(at("run/qemu/isp-web1.xml"), []byte("<domstatus state='running'><domain type='qemu' id='3'><name>isp-web1</name></domain></domstatus>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := clearLeftover(paths); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		"lib/qemu/domain-3-isp-web1": true, "lib/qemu/domain-4-isp-web1": false, "lib/qemu/channel/target/domain-4-isp-web1": false, "lib/qemu/snapshot": true,
+	} {
+		if exists(at(name)) != want {
+			t.Errorf("%s: there %v, want %v", name, !want, want)
+		}
+	}
+}
