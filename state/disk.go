@@ -16,7 +16,8 @@ const vmColumns = `cpus, memory, disk_size, number, built, restored, cloned, res
 func scanInto(vm *ispctl.VM) []any {
 	return []any{
 		&vm.CPUs, &vm.Memory, &vm.DiskSize, &vm.Number, &vm.Built, &vm.Restored, &vm.Cloned, &vm.Rescue,
-		&vm.Autostart.Off, &vm.Autostart.Order, seconds{&vm.Autostart.Delay},
+		&vm.Autostart.Off, &vm.Autostart.Order,
+		seconds{&vm.Autostart.Delay},
 	}
 }
 
