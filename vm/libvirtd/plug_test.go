@@ -26,7 +26,6 @@ func TestPlug(t *testing.T) {
 	h.LetGo = 500 * time.Millisecond
 	m := worldModels()[2]
 	bring(t, h, wanted(t, m))
-	before := qemus(t)
 	guest := &m.VMs[slices.IndexFunc(m.VMs, func(v ispctl.VM) bool { return v.UUID == web1 })]
 	conn, err := libvirt.NewConnect("qemu:///embed?root=" + paths.Embed())
 	must(t, err)
@@ -110,7 +109,7 @@ func TestPlug(t *testing.T) {
 	var ready []string
 	h.Ready = func(_ context.Context, d vm.Domain) error { ready = append(ready, d.Name); return nil }
 	guest.NICs = append(guest.NICs, nic)
-	before = qemus(t)
+	before := qemus(t)
 	bring(t, h, wanted(t, m))
 	if said := ask(`{"execute":"query-rx-filter"}`); !strings.Contains(said, nic.MAC) || !slices.Equal(ready, []string{"isp-web1"}) {
 		t.Errorf("interfaces %s, made ready %v", said, ready)
