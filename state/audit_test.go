@@ -182,6 +182,10 @@ func TestChainOfOldRows(t *testing.T) {
 		`DROP TABLE vpn`, `DROP TABLE vpn_service`, `DROP TABLE peer`, `DROP TABLE vm_root`, `DROP TABLE host_key`, `DROP TABLE gateway`, // of migrations after it
 		`ALTER TABLE zone DROP COLUMN ksm`, `DROP TABLE sharing`, `DROP TABLE balloon`, `ALTER TABLE plan_limit DROP COLUMN word`, `ALTER TABLE vm_limit DROP COLUMN word`,
 		`ALTER TABLE zone DROP COLUMN flows`, `ALTER TABLE metering DROP COLUMN flow_days`,
+		`DROP TABLE vm_disk`, `DROP TABLE vm_snapshot`, `DROP TABLE boot`,
+		`ALTER TABLE vm DROP COLUMN cpus`, `ALTER TABLE vm DROP COLUMN memory`, `ALTER TABLE vm DROP COLUMN disk_size`, `ALTER TABLE vm DROP COLUMN number`,
+		`ALTER TABLE vm DROP COLUMN built`, `ALTER TABLE vm DROP COLUMN restored`, `ALTER TABLE vm DROP COLUMN cloned`, `ALTER TABLE vm DROP COLUMN rescue`,
+		`ALTER TABLE vm DROP COLUMN start_off`, `ALTER TABLE vm DROP COLUMN start_order`, `ALTER TABLE vm DROP COLUMN start_delay`,
 		`DELETE FROM goose_db_version WHERE version_id >= 13`,
 		`INSERT INTO journal (at, actor, operation, object, detail) VALUES ('2026-01-01T00:00:00Z', 'root', 'old', 'vm a', 'it''s')`,
 	} {
