@@ -41,9 +41,9 @@ docs: ## write the command reference anew
 
 install: build ## install the binary, its man pages, its completion and its units
 	install -D -m 0755 bin/ispctl $(DESTDIR)/usr/sbin/ispctl
-	install -D -m 0644 -t $(DESTDIR)$(UNITS) systemd/ispctl.service systemd/ispctl-confirm.service systemd/ispctl-vpn.service
+	install -D -m 0644 -t $(DESTDIR)$(UNITS) systemd/ispctl.service systemd/ispctl-confirm.service systemd/ispctl-vpn.service systemd/ispctl-guests.service
 	install -d $(DESTDIR)$(UNITS)/multi-user.target.wants
-	ln -sf -t $(DESTDIR)$(UNITS)/multi-user.target.wants ../ispctl.service ../ispctl-confirm.service ../ispctl-vpn.service
+	ln -sf -t $(DESTDIR)$(UNITS)/multi-user.target.wants ../ispctl.service ../ispctl-confirm.service ../ispctl-vpn.service ../ispctl-guests.service
 	go run ./internal/docgen -man $(DESTDIR)/usr/share/man/man1
 	install -d $(DESTDIR)/usr/share/bash-completion/completions
 	bin/ispctl completion bash > $(DESTDIR)/usr/share/bash-completion/completions/ispctl

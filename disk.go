@@ -182,6 +182,9 @@ func (a Autostart) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// RescuedSerial is what a VM's own disk is known by in rescue.
+const RescuedSerial = "rescued"
+
 // validateRescue checks that a VM in rescue has an image to boot and a leg to be
 // reached on: the wire and the zones are not for it.
 func (m *Model) validateRescue(vm VM) error {

@@ -36,6 +36,11 @@ func (p *Provider) alter(ctx context.Context, o Options, e state.Entry, do edit,
 		return r, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if !o.DryRun {
+		if err := p.noteBoot(ctx); err != nil {
+			return r, err
+		}
+	}
 
 	var m *ispctl.Model
 	var armed *armed
@@ -83,6 +88,11 @@ func (p *Provider) Converge(ctx context.Context, o Options, massPrune bool) (r R
 		return r, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if !o.DryRun {
+		if err := p.noteBoot(ctx); err != nil {
+			return r, err
+		}
+	}
 	m, err := p.Store.Model(ctx)
 	if err != nil {
 		return r, err

@@ -27,13 +27,10 @@ func (p *Provider) SetNIC(ctx context.Context, name string, index int, change NI
 		if err != nil {
 			return nil, err
 		}
-		if index < 0 || index >= len(vm.NICs) {
-			return nil, &ispctl.Error{
-				Kind: ispctl.NotFound, Object: fmt.Sprintf("vm %q", name), Cause: fmt.Sprintf("has no nic %d (it has %d, counted from 0)", index, len(vm.NICs)),
-				Next: "see: ispctl vm show " + name + " -o json",
-			}
+		have, err := nicOf(vm, index)
+		if err != nil {
+			return nil, err
 		}
-		have := vm.NICs[index]
 		want := have
 		want.Allow = slices.DeleteFunc(sortedUnique(slices.Concat(have.Allow, change.Allow)), func(a ispctl.Allowance) bool { return slices.Contains(change.Deny, a) })
 		if change.Tags != nil {

@@ -27,6 +27,10 @@ type Hypervisor interface {
 // Provider is one installation with all that its operations need. The command
 // line opens one; nothing in it is a global.
 type Provider struct {
+	// StopGuests asks guests to shut down, all at once, and ends those that have
+	// not in time; nil: there is nobody to ask.
+	StopGuests func(ctx context.Context, guests []ispctl.VM, within time.Duration) error
+
 	Store      *state.Store
 	Layers     []converge.Layer
 	Hypervisor Hypervisor

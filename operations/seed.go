@@ -53,6 +53,14 @@ func seedInput(set templates.Set, m *ispctl.Model, vm ispctl.VM) (templates.Temp
 	if err != nil {
 		return t, in, err
 	}
+	if vm.Rescue != "" {
+		image, _ := m.ImageByDigest(vm.Rescue)
+		if t, err = rescueTemplate(set, image); err != nil {
+			return t, in, err
+		}
+		in.InstanceID += "-rescue"
+		vm.NICs = vm.AdminNICs()
+	}
 	routed := m.AddressesOf(vm.Name, ispctl.RoutedIn)
 	onWire := slices.ContainsFunc(vm.NICs, func(n ispctl.NIC) bool { return n.Role == ispctl.WireNIC })
 	for _, nic := range vm.NICs {
@@ -76,12 +84,20 @@ func seedInput(set templates.Set, m *ispctl.Model, vm ispctl.VM) (templates.Temp
 		if onWire && m.Uplink.Gateway.IsValid() {
 			told.Nets[0].Gateway = netip.Addr{} // its way out is the wire
 		}
-		if zone.DNS {
+		further := nic.Index != vm.ZoneNICs()[0].Index
+		if further {
+			told.Nets[0].Gateway = netip.Addr{} // its way out is that of its first zone
+		}
+		if zone.DNS && !further {
 			told.DNS = []netip.Addr{zone.Gateway()}
 		}
 		if nic.Addr6.IsValid() {
-			told.Nets = append(told.Nets, templates.NetInput{Addr: netip.PrefixFrom(nic.Addr6, zone.Prefix6.Bits()), Gateway: zone.Gateway6()})
-			if zone.DNS {
+			way := zone.Gateway6()
+			if further {
+				way = netip.Addr{}
+			}
+			told.Nets = append(told.Nets, templates.NetInput{Addr: netip.PrefixFrom(nic.Addr6, zone.Prefix6.Bits()), Gateway: way})
+			if zone.DNS && !further {
 				told.DNS = append(told.DNS, zone.Gateway6())
 			}
 		}

@@ -36,7 +36,7 @@ func dataDisks(h Host, m *ispctl.Model, vm ispctl.VM) []Disk {
 	}
 	first := 0
 	if vm.Rescue != "" {
-		add(0, m.Paths.DiskOf(vm), "rescued")
+		add(0, m.Paths.DiskOf(vm), ispctl.RescuedSerial)
 		first = 1
 	}
 	for _, d := range disks {

@@ -78,9 +78,10 @@ func (a *app) root() *cobra.Command {
 		a.tenantCmd(),
 		group("gateway", "Where tenants come in by SSH, to look after their VMs", a.gatewaySet(), a.gatewayShow(), a.gatewaySession()),
 		group("vm", "Virtual machines", append(append(a.vmActs(), a.vmInside()...), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole(), a.vmResetPassword(), a.vmAddKey(),
-			a.vmResize(), a.vmDisk(), a.vmSnapshot(), a.vmClone(), a.vmExport())...),
-		group("nic", "What a VM's interfaces are let do", a.nicAllow(), a.nicDeny(), a.nicTags()),
+			a.vmResize(), a.vmDisk(), a.vmSnapshot(), a.vmClone(), a.vmExport(), a.vmRescue())...),
+		group("nic", "A VM's interfaces, and what they are let do", a.nicAdd(), a.nicRemove(), a.nicAllow(), a.nicDeny(), a.nicTags()),
 		a.vpnCmd(), a.vpnProcess(),
+		group("host", "The host itself", a.hostShutdown()),
 		group("demo", "A private provider to look at, in namespaces of its own", a.demoUp(), a.demoStatus(), a.demoDown()),
 		a.versionCmd(), a.completionCmd(),
 	)

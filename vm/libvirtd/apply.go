@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -22,7 +21,7 @@ import (
 const parallel = 8
 
 // Apply carries out changes: those to one guest in order, and several guests
-// at once. After a change that fails the later ones to the same guest are left
+// at once, as far as their start has no order. After a change that fails the later ones to the same guest are left
 // out.
 func (h *Hypervisor) Apply(ctx context.Context, changes []vm.Change) error {
 	if len(changes) == 0 {
@@ -35,17 +34,10 @@ func (h *Hypervisor) Apply(ctx context.Context, changes []vm.Change) error {
 	defer conn.Close()
 
 	queues := byGuest(changes)
-	errs := make([]error, len(queues), len(queues)+1)
-	slots := make(chan struct{}, parallel)
-	var group sync.WaitGroup
-	for i, queue := range queues {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = h.applyAll(ctx, conn, queue)
-		})
+	var errs []error
+	for _, w := range waves(queues) {
+		errs = append(errs, h.surge(ctx, conn, w))
 	}
-	group.Wait()
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
@@ -197,7 +189,11 @@ const (
 // stop asks a guest to shut down, by ACPI, and ends it when it has not done so
 // within the grace.
 func (h *Hypervisor) stop(ctx context.Context, dom *libvirt.Domain) error {
-	look, ask, grace := time.NewTicker(lookEvery), time.NewTicker(askEvery), time.NewTimer(h.Grace)
+	return h.stopWithin(ctx, dom, h.Grace)
+}
+
+func (h *Hypervisor) stopWithin(ctx context.Context, dom *libvirt.Domain, within time.Duration) error {
+	look, ask, grace := time.NewTicker(lookEvery), time.NewTicker(askEvery), time.NewTimer(within)
 	defer look.Stop()
 	defer ask.Stop()
 	defer grace.Stop()
