@@ -12,9 +12,9 @@ type RootHolder struct {
 
 // Holder is the tenant that has root now: who it was handed to, as long as the VM
 // is that tenant's.
-func (vm VM) Holder() Name {
-	if vm.Root.Tenant != vm.Tenant {
+func (v VM) Holder() Name {
+	if v.Root.Tenant != v.Tenant {
 		return ""
 	}
-	return vm.Root.Tenant
+	return v.Root.Tenant
 }

@@ -51,7 +51,7 @@ func (p *Provider) Balance(ctx context.Context, free ispctl.Size, o Options) (vi
 		return views, err
 	}
 	guests, byID := ballooned(m, have)
-	targets := map[int64]ispctl.Size{}
+	var targets map[int64]ispctl.Size
 	if free > 0 {
 		targets = balloon.Take(free, guests)
 	} else {

@@ -27,12 +27,16 @@ func (p *Provider) noteBoot(ctx context.Context) error {
 	if err != nil || now == last {
 		return err
 	}
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return err
+	}
+	stays := slices.ContainsFunc(m.Guests(), func(vm ispctl.VM) bool { return vm.Autostart.Off && vm.Wanted == ispctl.Running })
+	if last == "" || !stays { // what ran before is not known, or all of it comes again
+		return p.Store.NoteBoot(ctx, now)
+	}
 	_, err = p.Store.Update(ctx, state.Entry{Actor: p.Actor, Operation: "boot", Object: "host", Detail: now}, func(tx *state.Tx) error {
-		if err := tx.PutBoot(now); err != nil || last == "" {
-			return err // what ran before is not known
-		}
-		m, err := tx.Model()
-		if err != nil {
+		if err := tx.PutBoot(now); err != nil {
 			return err
 		}
 		for _, vm := range m.Guests() {

@@ -99,7 +99,16 @@ func (s *Store) Boot(ctx context.Context) (string, error) {
 	return id, nil
 }
 
+const putBoot = `INSERT INTO boot (id, boot) VALUES (1, ?) ON CONFLICT DO UPDATE SET boot = excluded.boot`
+
 // PutBoot says which boot the host is in.
-func (t *Tx) PutBoot(id string) error {
-	return t.exec(`INSERT INTO boot (id, boot) VALUES (1, ?) ON CONFLICT DO UPDATE SET boot = excluded.boot`, id)
+func (t *Tx) PutBoot(id string) error { return t.exec(putBoot, id) }
+
+// NoteBoot says which boot the host is in, where nothing follows from it: it is
+// no intent, and no row of the journal.
+func (s *Store) NoteBoot(ctx context.Context, id string) error {
+	if _, err := s.write.ExecContext(context.WithoutCancel(ctx), putBoot, id); err != nil {
+		return fmt.Errorf("note the boot: %w", busy(err))
+	}
+	return nil
 }

@@ -89,7 +89,7 @@ func (d Domain) Object() string { return "vm " + string(d.VM) }
 // it from being started, see [converge.Owned].
 func (c Change) Object() string { return c.Domain.Object() }
 
-// TunesDisk, TunesCPU and TunesPin say what a Tune changes.
+// TunesDisk is about the rates of its disks.
 func (c Change) TunesDisk() bool { return c.Domain.Tuning.Disk != c.Was.Disk }
 
 // TunesPin is about the CPUs it may run on.

@@ -173,7 +173,7 @@ func TestConfirm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			reading(t)
-			root := world(t)
+			root := worldThatConverges(t)
 			r := runWith(t, root, cli.Streams{In: c.in, Terminal: c.terminal}, append([]string{"vm", "destroy", "web1"}, c.args...)...)
 			if r.code != c.code || strings.Contains(r.err, question) != c.asked {
 				t.Errorf("exit %d, want %d; asked: want %t\n%s%s", r.code, c.code, c.asked, r.out, r.err)
@@ -189,7 +189,7 @@ func TestConfirm(t *testing.T) {
 // does.
 func TestTimedOut(t *testing.T) {
 	reading(t)
-	root := world(t)
+	root := worldThatConverges(t)
 	exits{"vm start web1 --wait --timeout 10ms", 6, "did not answer within 10ms"}.checkCode(t, root)
 }
 

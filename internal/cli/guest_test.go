@@ -25,7 +25,7 @@ func TestGuestExits(t *testing.T) {
 // TestRollback takes back what does not answer, and nothing else.
 func TestRollback(t *testing.T) {
 	reading(t)
-	root := world(t)
+	root := worldThatConverges(t)
 	const create = "vm create web3 --template micro --zone dmz --plan small --wait --timeout 10ms"
 	exits{create + " --rollback", 6, `vm "web3": taken back`}.checkCode(t, root)
 	if names := ok(t, root, "vm", "list", "-o", "name"); names != "vm/mail1\nvm/web1\n" && names != "mail1\nweb1\n" {

@@ -77,6 +77,19 @@ func world(t *testing.T) (root string) {
 	return root
 }
 
+// worldThatConverges is the same without a VPN: where the kernel has none its
+// device is a process of the program, and a test's binary is no such program.
+func worldThatConverges(t *testing.T) (root string) {
+	t.Helper()
+	root = world(t)
+	s, err := state.Open(t.Context(), inst, ispctl.Paths{Root: root})
+	check(t, err)
+	_, err = s.Update(t.Context(), state.Entry{Actor: "test", Operation: "test"}, func(tx *state.Tx) error { return tx.DeleteVPN() })
+	check(t, err)
+	check(t, s.Close())
+	return root
+}
+
 // putVPN makes a VPN with a peer; the key is nobody's.
 func putVPN(tx *state.Tx, paths ispctl.Paths) error {
 	store := &keys.Store{Dir: paths.VPNKeys()}
