@@ -27,7 +27,7 @@ func TestPlug(t *testing.T) {
 	m := worldModels()[2]
 	bring(t, h, wanted(t, m))
 	guest := &m.VMs[slices.IndexFunc(m.VMs, func(v ispctl.VM) bool { return v.UUID == web1 })]
-	conn, err := libvirt.NewConnect("qemu:///embed?root=" + paths.Embed())
+	conn, err := libvirt.NewConnect("qemu:///embed?root=" + embedRoot(t, paths))
 	must(t, err)
 	defer conn.Close()
 	dom, err := conn.LookupDomainByUUIDString(web1)

@@ -21,7 +21,7 @@ func TestTune(t *testing.T) {
 	before := qemus(t)
 	m.Plans[0].Limits = ispctl.Limits{ReadIOPS: 500, WriteIOPS: 100, ReadRate: 10 * ispctl.MiB, WriteRate: 5e6, ReadBurst: 30 * ispctl.MiB, WriteIOPSBurst: 400}
 	bring(t, h, wanted(t, m))
-	conn, err := libvirt.NewConnect("qemu:///embed?root=" + paths.Embed())
+	conn, err := libvirt.NewConnect("qemu:///embed?root=" + embedRoot(t, paths))
 	must(t, err)
 	defer conn.Close()
 	tuned := func() *libvirt.DomainBlockIoTuneParameters {
