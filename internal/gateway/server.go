@@ -136,17 +136,24 @@ func (s *Server) gone(v *visitor) {
 func (s *Server) config(ctx ssh.Context) *gossh.ServerConfig {
 	return &gossh.ServerConfig{
 		MaxAuthTries: 6,
-		AuthLogCallback: func(_ gossh.ConnMetadata, method string, err error) {
+		AuthLogCallback: func(proved gossh.ConnMetadata, method string, err error) {
 			if v, ok := ctx.Value(visitorKey).(*visitor); ok && method == "publickey" && err == nil {
-				s.letIn(v)
+				s.letIn(v, proved.User())
 			}
 		},
 	}
 }
 
-// letIn makes a stranger who has proved to have the key a tenant.
-func (s *Server) letIn(v *visitor) {
+// letIn makes a stranger who has proved to have the key a tenant. x/crypto asks
+// [Server.known] last about the key that is then proved (since v0.31, see
+// CVE-2024-45337); that it was asked about another name is looked for all the
+// same, since whoever it is taken for is decided here.
+func (s *Server) letIn(v *visitor, user string) {
 	v.grace.Stop()
+	if user != v.tenant {
+		_ = v.conn.Close()
+		return
+	}
 	if !v.left.CompareAndSwap(false, true) {
 		return
 	}
