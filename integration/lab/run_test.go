@@ -275,15 +275,15 @@ func TestKilled(t *testing.T) {
 	if err := os.Symlink(o.CacheDir, filepath.Join(o.CacheDir, "lab")); err != nil {
 		t.Fatal(err)
 	}
-	stdout, err := cmd.StdoutPipe()
+	said, err := cmd.StderrPipe() // its events are held until it knows that there is no second try
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() && !strings.Contains(lines.Text(), "TestHang") {
+	lines := bufio.NewScanner(said)
+	for lines.Scan() && !strings.Contains(lines.Text(), " test ") {
 	}
 	if len(processes(t, o.CacheDir)) == 0 {
 		t.Error("there is no machine to begin with")
