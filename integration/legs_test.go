@@ -281,7 +281,7 @@ func hostileLegFrames(t *testing.T, w *world, guests map[string]wiredGuest) {
 		time.Sleep(5 * time.Millisecond)
 		for where, come := range out {
 			for _, got := range come() {
-				if same(got, frame) && !answersARP(got, gatewayMAC) {
+				if same(got, frame) && !speaksARP(got, gatewayMAC) {
 					t.Errorf("%s came out at %s: %x", name, where, got)
 				}
 			}
@@ -323,10 +323,11 @@ func same(got, sent []byte) bool {
 	return len(got) >= 14 && slices.Equal(got[6:12], sent[6:12])
 }
 
-// answersARP reports whether it is what the guest's own kernel may say at any
-// time, since it is asked: an ARP answer to the gateway.
-func answersARP(got []byte, gateway net.HardwareAddr) bool {
-	return len(got) >= 22 && slices.Equal(got[:6], gateway) && got[12] == 0x08 && got[13] == 0x06 && got[21] == 2
+// speaksARP reports whether it is what the guest's own kernel may say at any
+// time, ARP to the gateway alone: an answer, or the question by which it makes
+// sure of a neighbour it has not heard for a while. No frame of ours is like it.
+func speaksARP(got []byte, gateway net.HardwareAddr) bool {
+	return len(got) >= 22 && slices.Equal(got[:6], gateway) && got[12] == 0x08 && got[13] == 0x06
 }
 
 // reopen takes a guest's place on its leg for frames of our own making.
