@@ -78,6 +78,9 @@ func (a *applier) dangling() error {
 		check(vm.TemplateAt, err)
 		check(vm.ZoneAt, known("zone", vm.Zone, zones))
 		check(vm.PlanAt, known("plan", vm.Plan, plans))
+		for _, nic := range vm.NICs {
+			check(nic.ZoneAt, known("zone", string(nic.Zone), zones))
+		}
 		if vm.Tenant != nil && *vm.Tenant != "" {
 			check(vm.TenantAt, known("tenant", string(*vm.Tenant), tenants))
 		}

@@ -35,5 +35,18 @@ func (p *Provider) Export(ctx context.Context) ([]byte, error) {
 	return document.Export(m)
 }
 
+// VMText writes one VM down, as a document that applies to no changes.
+func (p *Provider) VMText(ctx context.Context, name string) ([]byte, error) {
+	m, err := p.Store.Model(ctx)
+	if err != nil {
+		return nil, err
+	}
+	vm, err := guestNamed(m, name)
+	if err != nil {
+		return nil, err
+	}
+	return document.ExportVM(m, vm)
+}
+
 // Model is the intent as it stands.
 func (p *Provider) Model(ctx context.Context) (*ispctl.Model, error) { return p.Store.Model(ctx) }

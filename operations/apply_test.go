@@ -106,7 +106,7 @@ func TestApplyChanges(t *testing.T) {
 			"~ plan large cpus 4 -> 2, memory 1GiB -> 2GiB", "~ vm lab1 has cpus 2 and memory 2GiB from its next start on: ispctl vm restart lab1",
 		}, "virsh define --validate isp-lab1.xml"},
 		{"disk of a plan", "disk: 2GiB", "disk: 3GiB", []string{"~ plan large disk 2GiB -> 3GiB"}, "resize"},
-		{"plan of a VM", "zone: dmz, plan: small", "zone: dmz, plan: large", []string{"~ vm web1 plan small -> large"}, "virsh define --validate isp-web1.xml"},
+		{"plan of a VM", "zone: dmz, plan: small", "zone: dmz, plan: large", []string{"~ vm web1 plan small -> large, cpus 1 -> 4, memory 256MiB -> 1GiB, disk 1GiB -> 2GiB", "~ vm web1 has cpus 4 and memory 1GiB from its next start on: ispctl vm restart web1"}, "virsh define --validate isp-web1.xml"},
 		{"state of a VM", "zone: dmz, plan: small", "zone: dmz, plan: small, state: stopped", []string{"~ vm web1 state running -> stopped"}, "virsh shutdown isp-web1"},
 		{"keys of a VM", key, key + " me", []string{"~ vm web1 ssh_keys (at its next first boot)"}, "genisoimage"},
 		{"forward", "web1:22", "web1:80", []string{"~ forward 203.0.113.11:2222/tcp to web1:22 -> web1:80"}, "10.10.0.2 . 80"},
@@ -317,6 +317,7 @@ func TestExportAppliesToNoChanges(t *testing.T) {
 	w.ok(w.apply(provider, false, options{}))
 	w.create("hand")
 	w.ok(w.SetVMWanted(t.Context(), "web1", ispctl.Stopped, options{}))
+	ofItsOwn(w, "hand")
 	text, err := w.Export(t.Context())
 	if err != nil {
 		t.Fatal(err)

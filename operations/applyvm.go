@@ -27,7 +27,7 @@ func (a *applier) vms() error {
 			if now, err := m.VM(string(want.Name)); err == nil {
 				have.NICs = now.NICs // the zone's IPv6 prefix may be another by now
 			}
-			if err := a.changeVM(want, have); err != nil {
+			if err := a.changeVM(mk, want, have); err != nil {
 				return a.doc.At(want.At, err)
 			}
 			continue
@@ -51,6 +51,7 @@ func (a *applier) vms() error {
 		if want.SSHKeys != nil {
 			spec.SSHKeys = *want.SSHKeys
 		}
+		giveParts(&spec, want.VMParts)
 		vm, err := mk.create(spec)
 		if err != nil {
 			return a.doc.At(want.At, err)
@@ -61,6 +62,9 @@ func (a *applier) vms() error {
 			if err := a.tx.UpdateVM(vm); err != nil {
 				return err
 			}
+		}
+		if err := a.parts(mk, want, vm); err != nil {
+			return a.doc.At(want.At, err)
 		}
 	}
 	return nil
@@ -74,16 +78,11 @@ func later(vm document.VM) int {
 	return 1
 }
 
-// changeVM changes a VM's plan, run state and keys. What a VM was made with
-// stays for its life: zone, template, addresses and NICs.
-func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
+// changeVM changes a VM's plan, run state and keys, and its parts. What a VM was
+// made with stays for its life: zone, template and addresses.
+func (a *applier) changeVM(mk *maker, want document.VM, have ispctl.VM) error {
 	name := string(want.Name)
-	fixed := func(what string, is, asked any) error {
-		return &ispctl.Error{
-			Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", name), Cause: fmt.Sprintf("%s is %v and cannot become %v", what, is, asked),
-			Next: "destroy it and apply again: ispctl vm destroy " + name,
-		}
-	}
+	fixed := func(what string, is, asked any) error { return fixedOf(want.Name, what, is, asked) }
 	onLeg := len(have.AdminNICs()) > 0
 	switch {
 	case have.Wanted == ispctl.Absent:
@@ -100,12 +99,11 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 		return fixed("admin", onLeg, *want.Admin)
 	}
 	next := have
-	next.Plan = ispctl.Name(want.Plan)
 	next.Wanted = cmp.Or(want.State, have.Wanted)
 	if want.Limits != nil {
 		next.Limits = *want.Limits
 	}
-	said := changes(giveVM(want, &have, &next), field{"plan", have.Plan, next.Plan}, field{"state", have.Wanted, next.Wanted},
+	said := changes(giveVM(want, &have, &next), field{"state", have.Wanted, next.Wanted},
 		field{"limits", limitsText(have.Limits), limitsText(next.Limits)})
 	if want.SSHKeys != nil && !slices.Equal(*want.SSHKeys, have.SSHKeys) {
 		said = strings.TrimSpace(said + " ssh_keys (at its next first boot)")
@@ -127,11 +125,13 @@ func (a *applier) changeVM(want document.VM, have ispctl.VM) error {
 		}
 		a.said = append(a.said, more...)
 	}
-	if said == "" {
-		return nil
+	if said != "" {
+		a.say("~ vm %s %s", name, said)
+		if err := a.tx.UpdateVM(next); err != nil {
+			return err
+		}
 	}
-	a.say("~ vm %s %s", name, said)
-	return a.tx.UpdateVM(next)
+	return a.parts(mk, want, next)
 }
 
 // The prunes remove what an earlier apply made and the document has no more.

@@ -51,9 +51,6 @@ func (p *Provider) Disks(ctx context.Context, name string) ([]DiskView, error) {
 // AddDisk gives a VM a data disk, at once if it runs.
 func (p *Provider) AddDisk(ctx context.Context, name string, disk ispctl.Name, size ispctl.Size, ifNotExists bool, o Options) (Result, error) {
 	return p.changeVM(ctx, "disk add", name, o, func(tx *state.Tx, _ *ispctl.Model, vm ispctl.VM) ([]string, error) {
-		if disk == systemDisk {
-			return nil, ispctl.Conflicting("disk", name+"/"+systemDisk, "is what the first disk is called")
-		}
 		if _, err := vm.Disk(string(disk)); err == nil {
 			if ifNotExists {
 				return nil, nil
@@ -63,9 +60,18 @@ func (p *Provider) AddDisk(ctx context.Context, name string, disk ispctl.Name, s
 				Next: "see: ispctl vm disk list " + name,
 			}
 		}
-		_, err := tx.InsertDisk(vm.ID, ispctl.Disk{Name: disk, Slot: vm.FreeSlot(), Size: size})
-		return []string{fmt.Sprintf("+ disk %s/%s %s", name, disk, size)}, err
+		_, said, err := insertDisk(tx, vm, ispctl.Disk{Name: disk, Slot: vm.FreeSlot(), Size: size})
+		return said, err
 	})
+}
+
+func insertDisk(tx *state.Tx, vm ispctl.VM, d ispctl.Disk) (ispctl.Disk, []string, error) {
+	object := fmt.Sprintf("%s/%s", vm.Name, d.Name)
+	if d.Name == systemDisk {
+		return d, nil, ispctl.Conflicting("disk", object, "is what the first disk is called")
+	}
+	d, err := tx.InsertDisk(vm.ID, d)
+	return d, []string{fmt.Sprintf("+ disk %s %s", object, d.Size)}, err
 }
 
 // RemoveDisk takes a data disk off a VM, with all that is on it.
@@ -144,8 +150,12 @@ func resize(tx *state.Tx, m *ispctl.Model, vm, next ispctl.VM) ([]string, error)
 	if err := errors.Join(errBefore, err); err != nil {
 		return nil, err
 	}
-	if next.DiskSize != vm.DiskSize && next.DiskSize < before.Disk || after.Disk < before.Disk {
-		return nil, cannotShrink("vm", string(vm.Name), before.Disk, min(after.Disk, max(next.DiskSize, ispctl.MiB)))
+	wanted := after.Disk
+	if next.DiskSize != vm.DiskSize && next.DiskSize != 0 {
+		wanted = next.DiskSize // smaller than the plan's, it would be taken for nothing
+	}
+	if wanted < before.Disk {
+		return nil, cannotShrink("vm", string(vm.Name), before.Disk, wanted)
 	}
 	said := changes(field{"plan", vm.Plan, next.Plan}, field{"cpus", before.CPUs, after.CPUs}, field{"memory", before.Memory, after.Memory}, field{"disk", before.Disk, after.Disk})
 	if said == "" && vm.CPUs == next.CPUs && vm.Memory == next.Memory && vm.DiskSize == next.DiskSize {

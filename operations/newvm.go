@@ -27,6 +27,11 @@ type VMSpec struct {
 	Tags     []int              // VLANs that its first NIC takes part in
 	Applied  bool
 
+	// Its own sizes; zero: the plan's.
+	CPUs             int
+	Memory, DiskSize ispctl.Size
+	Autostart        ispctl.Autostart
+
 	NoAdmin   bool // no NIC on the admin leg of its zone
 	NeedAdmin bool // one there, or an error; without either, one where there is a leg
 }
@@ -117,6 +122,7 @@ func (mk *maker) plan(spec VMSpec) (ispctl.VM, error) {
 	return ispctl.VM{
 		UUID: newUUID(), Name: spec.Name, Zone: zone.Name, Plan: plan.Name, Template: t.Name, Image: image.Digest, Tenant: ispctl.Name(spec.Tenant),
 		SSHKeys: spec.SSHKeys, Wanted: ispctl.Running, Applied: spec.Applied, Limits: spec.Limits,
+		CPUs: spec.CPUs, Memory: spec.Memory, DiskSize: spec.DiskSize, Autostart: spec.Autostart,
 		NICs: nics,
 	}, nil
 }

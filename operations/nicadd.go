@@ -39,8 +39,13 @@ func (p *Provider) AddNIC(ctx context.Context, name string, spec NICSpec, o Opti
 		if err != nil {
 			return nil, err
 		}
-		return []string{fmt.Sprintf("+ vm %s nic %d %s in zone %s; the guest sets it up at its next boot", name, nic.Index, nic.Addr, zone.Name)}, nil
+		return []string{nicLine(vm, nic)}, nil
 	})
+}
+
+// nicLine says that a VM has one more NIC.
+func nicLine(vm ispctl.VM, nic ispctl.NIC) string {
+	return fmt.Sprintf("+ vm %s nic %d %s in zone %s; the guest sets it up at its next boot", vm.Name, nic.Index, nic.Addr, nic.Zone)
 }
 
 // zoneNIC reserves what a NIC in a zone is known by, and inserts it.

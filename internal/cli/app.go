@@ -77,7 +77,7 @@ func (a *app) root() *cobra.Command {
 		group("audit", "Who changed what: the journal, chained by hashes", a.auditList(), a.auditVerify(), a.auditExport()),
 		a.tenantCmd(),
 		group("gateway", "Where tenants come in by SSH, to look after their VMs", a.gatewaySet(), a.gatewayShow(), a.gatewaySession()),
-		group("vm", "Virtual machines", append(append(a.vmActs(), a.vmInside()...), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmLogs(), a.vmConsole(), a.vmResetPassword(), a.vmAddKey(),
+		group("vm", "Virtual machines", append(append(a.vmActs(), a.vmInside()...), a.vmCreate(), a.vmList(), a.vmShow(), a.vmDestroy(), a.vmRebuild(), a.vmRename(), a.vmSet(), a.vmEdit(), a.vmLogs(), a.vmConsole(), a.vmResetPassword(), a.vmAddKey(),
 			a.vmResize(), a.vmDisk(), a.vmSnapshot(), a.vmClone(), a.vmExport(), a.vmRescue())...),
 		group("nic", "A VM's interfaces, and what they are let do", a.nicAdd(), a.nicRemove(), a.nicAllow(), a.nicDeny(), a.nicTags()),
 		a.vpnCmd(), a.vpnProcess(),

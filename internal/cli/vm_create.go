@@ -18,7 +18,7 @@ import (
 func (a *app) vmCreate() *cobra.Command {
 	var o operations.Options
 	var spec operations.VMSpec
-	var address, address6 string
+	var address, address6, memory, disk string
 	var keyFiles, allow, tags []string
 	var wait, ifNotExists, rollback bool
 	var timeout time.Duration
@@ -55,6 +55,15 @@ With --rollback it is taken back by itself, as ` + "`vm destroy`" + ` would.`,
 				if spec.Address6, err = parseAddress(address6); err != nil {
 					return err
 				}
+			}
+			if c.Flags().Changed("cpus") && spec.CPUs < 1 {
+				return ispctl.Invalid("number of CPUs", strconv.Itoa(spec.CPUs), "is no number from 1 on")
+			}
+			if spec.Memory, err = ownSize(memory); err != nil {
+				return err
+			}
+			if spec.DiskSize, err = ownSize(disk); err != nil {
+				return err
 			}
 			if spec.Allow, err = parseAll(allow, ispctl.ParseAllowance); err != nil {
 				return err
@@ -125,6 +134,9 @@ With --rollback it is taken back by itself, as ` + "`vm destroy`" + ` would.`,
 	c.Flags().StringVar(&spec.Template, "template", "", "what it is made from (see: ispctl template list)")
 	c.Flags().StringVar(&spec.Zone, "zone", "", "where it lives")
 	c.Flags().StringVar(&spec.Plan, "plan", "", "how large it is; without it, the template's")
+	c.Flags().IntVar(&spec.CPUs, "cpus", 0, "virtual CPUs, in place of the plan's")
+	c.Flags().StringVar(&memory, "memory", "", "memory, as 8GiB, in place of the plan's")
+	c.Flags().StringVar(&disk, "disk", "", "size of its first disk, as 40GiB, where that is more than the plan's")
 	c.Flags().StringVar(&spec.Tenant, "tenant", "", "whose it is; without it, your own")
 	c.Flags().StringVar(&address, "address", "", "its address in the zone; without it the lowest free one")
 	c.Flags().StringVar(&address6, "address6", "", "its IPv6 address, where the zone has an IPv6 prefix; without it the lowest free one")
@@ -145,6 +157,14 @@ With --rollback it is taken back by itself, as ` + "`vm destroy`" + ` would.`,
 	_ = c.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(allowanceNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("plan", a.complete(planNames))
 	return c
+}
+
+// ownSize reads a size that need not be given; none is the plan's.
+func ownSize(text string) (ispctl.Size, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return ispctl.ParseSize(text)
 }
 
 // takeBack destroys VMs that were made and did not come up, by the way that every

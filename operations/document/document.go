@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 
 	"ispctl"
 )
@@ -95,6 +96,8 @@ type VM struct {
 	Limits   *ispctl.Limits // nil: not mentioned
 	Tenant   *ispctl.Name   // empty: the operator's own; nil: not mentioned
 	TenantAt At
+
+	VMParts
 }
 
 // Forward is a forward.
@@ -120,6 +123,13 @@ type Total struct {
 type Policy struct {
 	At, FromAt, ToAt At
 	ispctl.Policy
+}
+
+// OnlyVM reports whether the document is about that VM and nothing else.
+func (d *Document) OnlyVM(name string) bool {
+	rest := *d
+	rest.File, rest.VMs = "", nil
+	return len(d.VMs) == 1 && string(d.VMs[0].Name) == name && reflect.DeepEqual(rest, Document{})
 }
 
 // At gives an error its place in the file, and keeps its kind.

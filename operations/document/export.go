@@ -97,6 +97,8 @@ type (
 		Allow []ispctl.Allowance `yaml:"allow,omitempty"`
 
 		Limits map[string]string `yaml:"limits,omitempty"`
+
+		outParts `yaml:",inline"`
 	}
 	outPolicy struct {
 		From     string   `yaml:"from"`
@@ -196,21 +198,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 		out.Tenants = append(out.Tenants, exportTenant(t))
 	}
 	for _, vm := range m.Guests() {
-		one := outVM{
-			Name: string(vm.Name), Template: string(vm.Template), Zone: string(vm.Zone), Plan: string(vm.Plan),
-			Tenant: string(vm.Tenant), State: string(vm.Wanted), SSHKeys: append([]string{}, vm.SSHKeys...), Limits: limitTexts(vm.Limits),
-		}
-		if len(vm.NICs) > 0 {
-			one.Address = vm.NICs[0].Addr.String()
-			one.Allow, one.Tags = vm.NICs[0].Allow, vm.NICs[0].Tags
-			if six := vm.NICs[0].Addr6; six.IsValid() {
-				one.Address6 = six.String()
-			}
-		}
-		if m.Admin.Configured() && len(vm.AdminNICs()) == 0 {
-			one.Admin = new(bool)
-		}
-		out.VMs = append(out.VMs, one)
+		out.VMs = append(out.VMs, exportVM(m, vm))
 	}
 	for _, f := range m.Forwards {
 		out.Forwards = append(out.Forwards, outForward{Listen: f.Outside(), To: f.To()})
@@ -240,9 +228,36 @@ func Export(m *ispctl.Model) ([]byte, error) {
 			one.Zone = string(t.Name)
 		}
 	}
+	return dump(out)
+}
+
+// ExportVM writes one VM down, as a document of its own.
+func ExportVM(m *ispctl.Model, vm ispctl.VM) ([]byte, error) {
+	return dump(outDocument{Version: Version, VMs: []outVM{exportVM(m, vm)}})
+}
+
+func dump(out outDocument) ([]byte, error) {
 	text, err := yaml.Dump(out, yaml.WithLineWidth(-1)) // a key is one line
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
 	return text, nil
+}
+
+func exportVM(m *ispctl.Model, vm ispctl.VM) outVM {
+	one := outVM{
+		Name: string(vm.Name), Template: string(vm.Template), Zone: string(vm.Zone), Plan: string(vm.Plan),
+		Tenant: string(vm.Tenant), State: string(vm.Wanted), SSHKeys: append([]string{}, vm.SSHKeys...), Limits: limitTexts(vm.Limits), outParts: exportParts(vm),
+	}
+	if len(vm.NICs) > 0 {
+		one.Address = vm.NICs[0].Addr.String()
+		one.Allow, one.Tags = vm.NICs[0].Allow, vm.NICs[0].Tags
+		if six := vm.NICs[0].Addr6; six.IsValid() {
+			one.Address6 = six.String()
+		}
+	}
+	if m.Admin.Configured() && len(vm.AdminNICs()) == 0 {
+		one.Admin = new(bool)
+	}
+	return one
 }

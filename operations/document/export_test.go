@@ -96,6 +96,7 @@ func asModel(d *document.Document) *ispctl.Model {
 		if vm.Tenant != nil {
 			one.Tenant = *vm.Tenant
 		}
+		partsOf(vm, &one)
 		if vm.Address.IsValid() {
 			one.NICs = []ispctl.NIC{{Addr: vm.Address}}
 			if vm.Allow != nil {
@@ -104,6 +105,13 @@ func asModel(d *document.Document) *ispctl.Model {
 			if vm.Tags != nil {
 				one.NICs[0].Tags = *vm.Tags
 			}
+		}
+		for _, nic := range vm.NICs {
+			next := ispctl.NIC{Zone: nic.Zone, Addr: nic.Address, Addr6: nic.Address6}
+			if nic.Tags != nil {
+				next.Tags, next.Allow = *nic.Tags, *nic.Allow
+			}
+			one.NICs = append(one.NICs, next)
 		}
 		if d.Admin != nil && vm.Admin == nil {
 			one.NICs = append(one.NICs, ispctl.NIC{Role: ispctl.AdminNIC})
@@ -235,6 +243,7 @@ func drawModel(t *rapid.T) *ispctl.Model {
 			if rapid.Bool().Draw(t, "with tags and allowances") {
 				vm.NICs[0].Tags, vm.NICs[0].Allow = []int{2, 4093}, ispctl.Allowances()
 			}
+			drawParts(t, &vm)
 			if m.Admin.Configured() && rapid.Bool().Draw(t, "on a leg") {
 				vm.NICs = append(vm.NICs, ispctl.NIC{Role: ispctl.AdminNIC})
 			}

@@ -220,7 +220,7 @@ func (p *parser) plan(n *yaml.Node) Plan {
 
 func (p *parser) vm(n *yaml.Node) VM {
 	vm := VM{At: at(n)}
-	p.mapping(n, fields{
+	known := fields{
 		"name":     func(n *yaml.Node) { vm.Name = p.name("vm", n) },
 		"template": func(n *yaml.Node) { vm.Template, vm.TemplateAt = string(p.name("template", n)), at(n) },
 		"zone":     func(n *yaml.Node) { vm.Zone, vm.ZoneAt = string(p.name("zone", n)), at(n) },
@@ -247,7 +247,9 @@ func (p *parser) vm(n *yaml.Node) VM {
 			})
 			vm.SSHKeys = &keys
 		},
-	}, "name", "template", "zone", "plan")
+	}
+	p.parts(&vm.VMParts, known)
+	p.mapping(n, known, "name", "template", "zone", "plan")
 	return vm
 }
 
@@ -306,6 +308,7 @@ func (p *parser) unique(d *Document) {
 	}
 	for _, vm := range d.VMs {
 		once(vm.At, "vm", string(vm.Name), vm.Name != "")
+		uniqueParts(vm, once)
 	}
 	for _, one := range d.Policies {
 		once(one.At, "policy", one.Policy.String(), true)
