@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"ispctl"
 	"ispctl/internal/testkit"
+	"ispctl/vm/cgroup"
 )
 
 // TestHeld: a real guest is held to what it was sold of CPU time and of the
@@ -81,11 +83,26 @@ func (g heldGuest) qemu(t *testing.T) int {
 	return 0
 }
 
+// cpuController is what a host holds CPU time with.
+var cpuController = testkit.Feature{Name: "the cgroup controllers cpu and cpuset", Probe: func() error {
+	h, err := cgroup.Find(ispctl.Paths{})
+	if err != nil {
+		return err
+	}
+	for _, limit := range []string{"cpu-ceiling", "cpu-pin"} {
+		if why := h.Lacks()[limit]; why != "" {
+			return errors.New(why)
+		}
+	}
+	return nil
+}}
+
 // cpu has the guest want all CPU time there is.
 func (g heldGuest) cpu(t *testing.T) {
+	testkit.Need(t, cpuController)
 	dirs, _ := filepath.Glob("/sys/fs/cgroup/*/ispctl-isp@" + g.w.provider + "/1/cpu.stat")
 	if len(dirs) != 1 {
-		t.Skipf("this host has no cgroup controller cpu: %v; status says: %s", dirs, g.w.ok("status"))
+		t.Fatalf("the guest's control group is in none or in several hierarchies: %v; status says: %s", dirs, g.w.ok("status"))
 	}
 	pid := g.qemu(t)
 	g.w.ok("qos", "set", "web1", "--cpu-pin", "0")

@@ -240,6 +240,7 @@ func endMachine(t *testing.T, dir string) {
 
 // TestCancel ends with the context, wherever the machine is.
 func TestCancel(t *testing.T) {
+	testkit.Long(t, "30 s")
 	o, _ := ownCache(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	o.Log = func(line string) {
@@ -255,6 +256,7 @@ func TestCancel(t *testing.T) {
 
 // TestKernelPanics reports a machine that ends too early with the reason.
 func TestKernelPanics(t *testing.T) {
+	testkit.Long(t, "30 s")
 	o, _ := ownCache(t)
 	_, err := Run(t.Context(), Debian12(), []Package{{Path: testdata + "oops"}}, o)
 	for _, want := range []string{"in ispctl/integration/lab/testdata/oops: the machine has ended", "sysrq triggered crash"} {
@@ -267,6 +269,7 @@ func TestKernelPanics(t *testing.T) {
 // TestKilled kills the command with no chance to tidy up. Its machine ends with
 // it, and its directory goes with the next run.
 func TestKilled(t *testing.T) {
+	testkit.Long(t, "30 s")
 	o, _ := ownCache(t)
 	program := filepath.Join(t.TempDir(), "labrun")
 	testkit.Sh(t, "go", "build", "-o", program, "./labrun")

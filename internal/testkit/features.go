@@ -43,6 +43,7 @@ var (
 	NAT             = tried("nft nat", "nft 'table inet t { chain c { type nat hook postrouting priority 100; masquerade; }; }'")
 	Flowtable       = tried("nft flowtable", "nft 'table inet t { flowtable f { hook ingress priority 0; devices = { lo }; }; chain c { type filter hook forward priority 0; meta l4proto tcp flow add @f; }; }'")
 	FIB             = tried("nft fib", "nft 'table inet t { chain c { type filter hook prerouting priority 0; fib saddr . iif oif missing drop; }; }'")
+	Conntrack       = tried("nft ct state", "nft 'table inet t { chain c { type filter hook input priority 0; ct state established,new accept; }; }'")
 	ConnCount       = tried("nft ct count", "nft 'table inet t { chain c { type filter hook input priority 0; ct count over 10 drop; }; }'")
 	NetdevForward   = tried("nft fwd", "nft 'table netdev t { chain c { type filter hook ingress device lo priority 0; fwd to lo; }; }'")
 	BridgeConntrack = tried("nft ct state in family bridge", "nft 'table bridge t { chain c { type filter hook forward priority 0; ct state established accept; }; }'")
@@ -57,6 +58,6 @@ func Features() []Feature {
 		VLAN, VLANFiltering, VRF, Dummy, IFB, Bonding, VXLAN, MACVTAP, Tap, WireGuard, IPVS,
 		HTB, TBF, FQCodel, FQ, CAKE, SFQ, Prio, Netem,
 		U32, Flower, Matchall, FW, Police, Mirred,
-		NAT, Flowtable, FIB, ConnCount, NetdevForward, BridgeConntrack, BridgeMeta, BridgeReject,
+		NAT, Flowtable, FIB, Conntrack, ConnCount, NetdevForward, BridgeConntrack, BridgeMeta, BridgeReject,
 	}
 }

@@ -3,8 +3,6 @@ package flows_test
 import (
 	"context"
 	"net"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,17 +13,15 @@ import (
 	"ispctl/net/flows"
 )
 
+// tracking has the kernel track what comes in.
+const tracking = "table inet t { chain c { type filter hook input priority 0; ct state established,new accept; }; }"
+
 // tracked is a namespace in which what passes on lo is tracked and counted.
 func tracked(t testing.TB) {
 	t.Helper()
-	testkit.Need(t, testkit.Root)
 	testkit.NetNS(t)
-	testkit.Sh(t, "ip", "link", "set", "lo", "up")
-	cmd := exec.Command("nft", "-f", "-")
-	cmd.Stdin = strings.NewReader("table inet t { chain c { type filter hook input priority 0; ct state established,new accept; }; }")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("the kernel tracks no connections: %s", out)
-	}
+	testkit.Need(t, testkit.Conntrack)
+	testkit.Sh(t, "nft", tracking)
 	if err := flows.Count(); err != nil {
 		t.Fatal(err)
 	}
