@@ -1,6 +1,7 @@
 package ispctl
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"net"
@@ -17,6 +18,32 @@ type Installation struct {
 	NetNS      string // network namespace it lives in, by its name in /run/netns; empty: the caller's
 	Hypervisor string // libvirt URI
 	Xen        XenKind
+	Operators  string // group of users who may do anything, by the socket of serve; empty: ispctl
+	Auditors   string // group of users who may see it all and change nothing; empty: ispctl-audit
+}
+
+// OperatorGroup is the group of the operators.
+func (i Installation) OperatorGroup() string { return cmp.Or(i.Operators, "ispctl") }
+
+// AuditorGroup is the group of the auditors.
+func (i Installation) AuditorGroup() string { return cmp.Or(i.Auditors, "ispctl-audit") }
+
+// validateGroups holds the groups to what groupadd(8) takes, and apart.
+func (i Installation) validateGroups() error {
+	for _, name := range []string{i.OperatorGroup(), i.AuditorGroup()} {
+		const longest = 32
+		ok := len(name) <= longest && !strings.HasPrefix(name, "-")
+		for _, c := range []byte(name) {
+			ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_')
+		}
+		if !ok {
+			return Invalid("group", name, "is no name of a group")
+		}
+	}
+	if i.OperatorGroup() == i.AuditorGroup() {
+		return Invalid("group", i.OperatorGroup(), "cannot be the operators' and the auditors' at once")
+	}
+	return nil
 }
 
 // XenKind is how guests run on Xen; empty where there is another hypervisor.
@@ -50,7 +77,7 @@ func (i Installation) Validate() error {
 	if onXen := strings.HasPrefix(i.Hypervisor, "xen"); onXen != slices.Contains([]XenKind{XenPV, XenPVH, XenHVM}, i.Xen) || !onXen && i.Xen != "" {
 		return Invalid("xen", string(i.Xen), "is not %s, %s or %s on Xen, and nothing elsewhere", XenPV, XenPVH, XenHVM)
 	}
-	return nil
+	return i.validateGroups()
 }
 
 // Bridge is the name of a zone's bridge.

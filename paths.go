@@ -47,6 +47,9 @@ func (p Paths) Lock() string { return p.at("run/ispctl/lock") }
 // Serve is the file whose lock the one `ispctl serve` of the installation holds.
 func (p Paths) Serve() string { return p.at("run/ispctl/serve.lock") }
 
+// Control is the socket at which serve answers users who are not root.
+func (p Paths) Control() string { return p.at("run/ispctl/control.sock") }
+
 // Images is the image store, where AppArmor's profile for libvirt lets QEMU
 // read disks.
 func (p Paths) Images() string { return p.at("var/lib/libvirt/images/ispctl/images") }

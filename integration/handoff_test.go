@@ -127,30 +127,21 @@ func changePassword(t *testing.T, cmd *exec.Cmd, old, fresh string) {
 	defer watchdog.Stop()
 	var seen strings.Builder
 	buf := make([]byte, 4096)
-	answered := 0
-	for {
-		n, err := terminal.Read(buf)
-		seen.Write(buf[:n])
-		text := strings.ToLower(seen.String())
-		for _, ask := range []struct{ prompt, answer string }{{"current password:", old}, {"retype new password:", fresh}, {"new password:", fresh}} {
-			if strings.HasSuffix(strings.TrimSpace(text), ask.prompt) {
-				answered++
-				seen.WriteString("\n")
-				if _, err := io.WriteString(terminal, ask.answer+"\n"); err != nil {
-					t.Fatal(err)
-				}
-				break
+	// What is printed between an answer and the next question is another's: so
+	// that no question is answered twice, each looks at what came after the last.
+	for _, ask := range []struct{ prompt, answer string }{
+		{"current password:", old + "\n"}, {"new password:", fresh + "\n"}, {"retype new password:", fresh + "\n"}, {"# ", ""}, // the shell
+	} {
+		for from := seen.Len(); !strings.Contains(strings.ToLower(seen.String()[from:]), ask.prompt); {
+			n, err := terminal.Read(buf)
+			seen.Write(buf[:n])
+			if err != nil {
+				t.Fatalf("it waits for %q, and %v:\n%s", ask.prompt, err, seen.String())
 			}
 		}
-		if strings.Contains(text, "updated successfully") {
-			break
+		if _, err := io.WriteString(terminal, ask.answer); err != nil {
+			t.Fatal(err)
 		}
-		if err != nil {
-			break
-		}
-	}
-	if answered < 2 || !strings.Contains(seen.String(), "updated successfully") {
-		t.Errorf("the password was not changed:\n%s", seen.String())
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()

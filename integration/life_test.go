@@ -144,6 +144,7 @@ func severalAtOnce(t *testing.T, w *world) {
 	if len(own) != 2 {
 		t.Errorf("host keys: %v", own)
 	}
+	t.Run("tenants", func(t *testing.T) { tenantsLookAfter(t, w, "node-1", "node-2") })
 	w.ok("vm", "destroy", "node-1", "node-2", "--yes")
 }
 

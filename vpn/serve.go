@@ -15,6 +15,7 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 
 	"ispctl"
+	"ispctl/internal/unixsock"
 )
 
 // Serve is the device of a kernel that has no WireGuard, in the network
@@ -35,7 +36,7 @@ func Serve(ctx context.Context, inst ispctl.Installation, socket string, words i
 	if err := mark(inst); err != nil {
 		return fmt.Errorf("mark link %s: %w", inst.VPNLink(), err)
 	}
-	l, err := listen(socket)
+	l, err := unixsock.Listen(socket)
 	if err != nil {
 		return fmt.Errorf("listen at %s: %w", socket, err)
 	}

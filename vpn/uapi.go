@@ -8,60 +8,26 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"ispctl/internal/unixsock"
 )
 
 // patience is how long a process may take to answer, or to end.
 const patience = 5 * time.Second
 
-// dial connects to the process of a device. The path of a socket has at most 107
-// bytes, so it is named from its directory.
+// dial connects to the process of a device.
 func dial(socket string) (*net.UnixConn, error) {
-	var conn *net.UnixConn
-	err := inDir(socket, func(short string) (err error) {
-		conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: short, Net: "unix"})
-		return err
-	})
+	conn, err := unixsock.Dial(socket)
 	if err != nil {
 		return nil, err
 	}
 	return conn, conn.SetDeadline(time.Now().Add(patience))
-}
-
-// listen takes the socket, in place of one that nobody listens at any more.
-func listen(socket string) (*net.UnixListener, error) {
-	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	var l *net.UnixListener
-	err := inDir(socket, func(short string) (err error) {
-		defer unix.Umask(unix.Umask(0o077)) // its words are secret, from the first moment
-		l, err = net.ListenUnix("unix", &net.UnixAddr{Name: short, Net: "unix"})
-		return err
-	})
-	if err == nil {
-		l.SetUnlinkOnClose(false) // by a name that is no more
-	}
-	return l, err
-}
-
-func inDir(path string, do func(short string) error) error {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close() //nolint:errcheck // it was only stood in
-	return do(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
 }
 
 // ask is one get operation.

@@ -238,6 +238,9 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 
 // actor is who asks, for the journal.
 func actor() string {
+	if _, name, is := bySocket(); is {
+		return name
+	}
 	if name := os.Getenv("SUDO_USER"); name != "" {
 		return name
 	}

@@ -98,6 +98,8 @@ func (a *app) initCmd() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&inst.Prefix, "prefix", ispctl.DefaultPrefix, "what the names of host objects begin with")
+	f.StringVar(&inst.Operators, "operators", "", "group whose members may do anything, by the socket of serve; ispctl unless told otherwise")
+	f.StringVar(&inst.Auditors, "auditors", "", "group whose members may see it all and change nothing; ispctl-audit unless told otherwise")
 	f.StringVar(&inst.NetNS, "netns", "", "named network namespace to live in; without it, the host's own")
 	f.StringVar(&hypervisor, "hypervisor", "system", "embed (libvirt's QEMU driver inside ispctl), system (qemu:///system), xen, xen-pvh or xen-hvm (xen:///system, with guests of kind PV, PVH or HVM), or a libvirt URI")
 	f.StringVar(&uplink.Interface, "uplink", "", "interface to the provider")

@@ -53,9 +53,30 @@ func Main(args []string) int {
 func Run(ctx context.Context, args []string, s Streams) int {
 	a := &app{streams: s}
 	defer a.close()
+	if code, done, err := through(ctx, args); done && err == nil {
+		return code
+	} else if err != nil {
+		fmt.Fprintln(s.Err, "ispctl:", err)
+		return exitCodes[ispctl.KindOf(err)]
+	}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	code := exitCode(err, func(err error) {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(s.Err, "ispctl:", line)
+		}
+	})
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		fmt.Fprintln(s.Err, "ispctl: this needs root")
+		return exitCodes[ispctl.Permission]
+	}
+	return code
+}
+
+// exitCode is what a command came to, for the shell; what is wrong is told unless
+// it was said already.
+func exitCode(err error, tell func(error)) int {
 	switch {
 	case err == nil:
 		return 0
@@ -65,13 +86,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	if said, ok := errors.AsType[saidError](err); ok {
 		return said.code
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintln(s.Err, "ispctl:", line)
-	}
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		fmt.Fprintln(s.Err, "ispctl: this needs root")
-		return exitCodes[ispctl.Permission]
-	}
+	tell(err)
 	return exitCodes[ispctl.KindOf(err)]
 }
 

@@ -25,7 +25,8 @@ func (a *app) serveCmd() *cobra.Command {
 
 It converges once at its start, and puts back what other tools take away:
 tables, links, addresses, routes, sysctls. It answers tenants where gateway set
-says. It may be ended at any time: guests, walls and
+says, and users of this host by a socket: members of the group ispctl, who are
+operators, and of ispctl-audit, who are auditors and change nothing. It may be ended at any time: guests, walls and
 servers stand without it, and every other command works without it. Under
 systemd it is ` + "`systemctl enable --now ispctl`." + `
 
@@ -86,6 +87,7 @@ func (a *app) tasks(inst ispctl.Installation, metrics metricsPlace, say *log.Log
 		{Name: "usage", Run: a.meterTask(inst, say)},
 		{Name: "flows", Run: a.flowsTask(inst, say)},
 		{Name: "gateway", Run: a.gatewayTask(inst, say)},
+		{Name: "control", Run: a.controlTask(inst, say)},
 		{Name: "memory", Run: a.memoryTask(inst, say)},
 	}
 	if metrics != (metricsPlace{}) {

@@ -35,20 +35,33 @@ One at a time can be there. What the guest writes goes to the terminal as it is.
 			if err != nil {
 				return err
 			}
-			if view.Console == "" {
-				return &ispctl.Error{Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", given[0]), Cause: "is not running", Next: "start it: ispctl vm start " + given[0]}
-			}
-			lock := flock.New(a.paths().ConsoleLock(view.UUID))
-			if held, err := lock.TryLock(); err != nil {
-				return fmt.Errorf("console of vm %q: %w", given[0], err)
-			} else if !held {
-				return ispctl.Conflicting("vm", given[0], "somebody else is at its console")
-			}
-			defer lock.Unlock() //nolint:errcheck // it goes with the process
-			return a.console(view.Console)
+			return a.atConsole(view, "start it: ispctl vm start "+given[0], false)
 		},
 	}
 }
+
+// atConsole is at a VM's console, alone. Who is far away is told that he is there:
+// whether he is at a terminal is his end's to know.
+func (a *app) atConsole(view operations.VMView, start string, far bool) error {
+	name := string(view.Name)
+	if view.Console == "" {
+		return &ispctl.Error{Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", name), Cause: "is not running", Next: start}
+	}
+	lock := flock.New(a.paths().ConsoleLock(view.UUID))
+	if held, err := lock.TryLock(); err != nil {
+		return fmt.Errorf("console of vm %q: %w", name, err)
+	} else if !held {
+		return ispctl.Conflicting("vm", name, "somebody else is at its console")
+	}
+	defer lock.Unlock() //nolint:errcheck // it goes with the process
+	if far {
+		fmt.Fprint(a.streams.Err, consoleGreeting)
+	}
+	return a.console(view.Console)
+}
+
+// consoleGreeting is for a terminal that is raw already.
+const consoleGreeting = "connected; ^] leaves\r\n"
 
 // look is `vm show` in a process of its own: one that has opened the embedded
 // driver of libvirt keeps everybody else from it until it ends.
@@ -82,7 +95,7 @@ func (a *app) console(path string) error {
 			return fmt.Errorf("console: %w", err)
 		}
 		defer term.Restore(int(in.Fd()), before) //nolint:errcheck // there is no more to be done
-		fmt.Fprint(a.streams.Err, "connected; ^] leaves\r\n")
+		fmt.Fprint(a.streams.Err, consoleGreeting)
 	}
 	ends := make(chan error, 2)
 	go func() {

@@ -23,6 +23,9 @@ type file struct {
 	Hypervisor string `yaml:"hypervisor"`
 
 	Xen ispctl.XenKind `yaml:"xen,omitempty"`
+
+	Operators string `yaml:"operators,omitempty"`
+	Auditors  string `yaml:"auditors,omitempty"`
 }
 
 // Load reads the configuration of the installation under paths. Where there is
