@@ -69,10 +69,19 @@ func (v VPN) Holds(a netip.Addr) bool {
 
 // Validate checks the network by itself, without its peers.
 func (v VPN) Validate() error {
-	p := v.Prefix
 	if !v.Configured() {
 		return nil
 	}
+	if err := v.ValidateNet(); err != nil {
+		return err
+	}
+	_, err := ParsePublicKey(string(v.PublicKey))
+	return err
+}
+
+// ValidateNet is Validate without the host's key, which nobody writes down.
+func (v VPN) ValidateNet() error {
+	p := v.Prefix
 	switch {
 	case v.Port == 0:
 		return Invalid("vpn", "", "listens on no port; give one of 1 to 65535")
@@ -84,9 +93,6 @@ func (v VPN) Validate() error {
 		return Invalid("vpn prefix", p.String(), "the length must be %d to %d", minVPNBits, maxVPNBits)
 	case !private(p):
 		return Invalid("vpn prefix", p.String(), "is public; take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10")
-	}
-	if _, err := ParsePublicKey(string(v.PublicKey)); err != nil {
-		return err
 	}
 	for _, s := range v.Services {
 		if _, err := ParseService(s.String()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"ispctl/operations/document"
 	"ispctl/state"
 	"ispctl/templates"
+	"ispctl/vpn/keys"
 )
 
 // applier brings intent to a document within one transaction, and says what it
@@ -19,6 +20,7 @@ type applier struct {
 	doc       *document.Document
 	templates templates.Set
 	prune     bool
+	keys      *keys.Store // of the VPN
 
 	have *ispctl.Model // before
 	said []string
@@ -34,10 +36,10 @@ func (a *applier) run() error {
 	if err := a.dangling(); err != nil {
 		return err
 	}
-	steps := []func() error{a.uplink, a.hostServices, a.sharing, a.addresses, a.zones, a.admin, a.plans, a.tenants, a.gateway, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.totals, a.metering, a.quotas, a.tariffs}
+	steps := []func() error{a.uplink, a.hostServices, a.sharing, a.addresses, a.zones, a.admin, a.plans, a.tenants, a.vpn, a.gateway, a.vms, a.assignments, a.forwards, a.policies, a.flows, a.totals, a.metering, a.quotas, a.tariffs}
 	if a.prune {
 		// A forward in the way of another's VM goes first of all.
-		steps = append([]func() error{a.pruneForwards, a.pruneFlows, a.pruneTotals, a.pruneUsage}, steps...)
+		steps = append([]func() error{a.pruneForwards, a.pruneFlows, a.pruneTotals, a.pruneUsage, a.prunePeers}, steps...)
 		steps = append(steps, a.pruneVMs, a.pruneTenants, a.prunePlans, a.prunePolicies, a.pruneZones, a.pruneAddresses)
 	}
 	for _, step := range steps {
@@ -68,6 +70,7 @@ func (a *applier) dangling() error {
 	// What is about to be pruned is nothing a forward can lead to.
 	guests := slices.DeleteFunc(m.Guests(), func(x ispctl.VM) bool { return a.prune && x.Applied })
 	vms := names(d.VMs, func(x document.VM) string { return string(x.Name) }, guests, func(x ispctl.VM) string { return string(x.Name) })
+	a.danglingPeers(check, tenants)
 	for _, z := range d.Zones {
 		if z.SNAT.IsValid() {
 			check(z.SNATAt, known("address", z.SNAT.String(), addresses))

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"context"
+	"errors"
 
 	"ispctl"
 	"ispctl/operations/document"
@@ -17,12 +18,18 @@ func (p *Provider) Apply(ctx context.Context, doc *document.Document, prune bool
 		return Result{}, err
 	}
 	r, err := p.changeWalls(ctx, o, state.Entry{Operation: "apply", Object: "document " + doc.File}, func(tx *state.Tx) ([]string, error) {
-		a := &applier{tx: tx, doc: doc, templates: p.Templates, prune: prune}
+		a := &applier{tx: tx, doc: doc, templates: p.Templates, prune: prune, keys: p.VPNKeys}
+		if doc.VPN != nil {
+			p.VPNKeys.Trial = o.DryRun
+		}
 		if err := a.run(); err != nil {
 			return nil, err
 		}
 		return a.said, nil
 	})
+	if doc.VPN != nil || prune && p.VPNKeys != nil {
+		err = errors.Join(err, p.forgetKeys(ctx, r, o))
+	}
 	return r, doc.Place(err)
 }
 

@@ -39,6 +39,7 @@ type Document struct {
 	Zones        []Zone
 	Plans        []Plan
 	Tenants      []Tenant
+	VPN          *VPN
 	Gateway      *ispctl.Gateway
 	VMs          []VM
 	Forwards     []Forward
@@ -168,6 +169,12 @@ func (d *Document) places() map[string]At {
 	}
 	for _, t := range d.Tenants {
 		places[fmt.Sprintf("tenant %q", t.Name)] = t.At
+	}
+	if d.VPN != nil {
+		places[fmt.Sprintf("vpn prefix %q", d.VPN.Prefix)] = d.VPN.At
+		for _, p := range d.VPN.Peers {
+			places[fmt.Sprintf("peer %q", p.Name)] = p.At
+		}
 	}
 	for _, vm := range d.VMs {
 		places[fmt.Sprintf("vm %q", vm.Name)] = vm.At

@@ -20,6 +20,7 @@ type (
 		Zones     []outZone    `yaml:"zones,omitempty"`
 		Plans     []outPlan    `yaml:"plans,omitempty"`
 		Tenants   []outTenant  `yaml:"tenants,omitempty"`
+		VPN       *outVPN      `yaml:"vpn,omitempty"`
 		Gateway   *outGateway  `yaml:"gateway,omitempty"`
 		VMs       []outVM      `yaml:"vms,omitempty"`
 		Forwards  []outForward `yaml:"forwards,omitempty"`
@@ -191,6 +192,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	for _, p := range m.Plans {
 		out.Plans = append(out.Plans, outPlan{Name: string(p.Name), CPUs: p.CPUs, Memory: p.Memory.String(), Disk: p.Disk.String(), Limits: limitTexts(p.Limits)})
 	}
+	out.VPN = exportVPN(m.VPN)
 	if m.Gateway.Configured() {
 		out.Gateway = &outGateway{m.Gateway.Listen.String()}
 	}

@@ -85,6 +85,15 @@ func asModel(d *document.Document) *ispctl.Model {
 	if d.Gateway != nil {
 		m.Gateway = *d.Gateway
 	}
+	if v := d.VPN; v != nil {
+		m.VPN = ispctl.VPN{Port: v.Port, Prefix: v.Prefix, Endpoint: v.Endpoint}
+		if v.Services != nil && len(*v.Services) > 0 {
+			m.VPN.Services = *v.Services
+		}
+		for _, p := range v.Peers {
+			m.VPN.Peers = append(m.VPN.Peers, p.Peer)
+		}
+	}
 	for _, t := range d.Tenants {
 		m.Tenants = append(m.Tenants, t.Tenant)
 	}
@@ -219,6 +228,9 @@ func drawModel(t *rapid.T) *ispctl.Model {
 	tenants := rapid.SliceOfNDistinct(names, 0, 3, rapid.ID).Draw(t, "tenants")
 	if rapid.Bool().Draw(t, "gateway") {
 		m.Gateway.Listen = netip.MustParseAddrPort(rapid.SampledFrom([]string{"10.99.0.1:2222", "[fd00::1]:1", "198.51.100.7:65535"}).Draw(t, "listen"))
+	}
+	if rapid.Bool().Draw(t, "vpn") {
+		m.VPN = drawVPN(t, tenants)
 	}
 	for i, name := range tenants {
 		m.Tenants = append(m.Tenants, drawTenant(t, name, i))

@@ -46,6 +46,7 @@ func Parse(file string, data []byte) (*Document, error) {
 		"tenants": func(n *yaml.Node) {
 			p.each(n, func(n *yaml.Node) { doc.Tenants = append(doc.Tenants, p.tenant(n)) })
 		},
+		"vpn":     func(n *yaml.Node) { doc.VPN = p.vpn(n) },
 		"gateway": func(n *yaml.Node) { doc.Gateway = p.gateway(n) },
 		"vms":     func(n *yaml.Node) { p.each(n, func(n *yaml.Node) { doc.VMs = append(doc.VMs, p.vm(n)) }) },
 		"forwards": func(n *yaml.Node) {

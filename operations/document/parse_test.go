@@ -122,7 +122,7 @@ func TestParseTakes(t *testing.T) {
 }
 
 const (
-	topKeys  = "addresses, admin, flows, forwards, gateway, host, metering, plans, policies, quotas, sharing, tariffs, tenants, totals, uplink, version, vms, zones"
+	topKeys  = "addresses, admin, flows, forwards, gateway, host, metering, plans, policies, quotas, sharing, tariffs, tenants, totals, uplink, version, vms, vpn, zones"
 	zoneKeys = "dhcp, dns, egress, flows, isolated, ksm, mtu, name, prefix, prefix6, snat, trunk, vlan"
 	dnsLabel = "; use a DNS label: a letter, then letters, digits and hyphens, at most 63 bytes, lower case"
 )

@@ -137,7 +137,7 @@ func (s *Store) Forget(m *ispctl.Model) error {
 
 // read never quotes what it reads.
 func (s *Store) read(path string) (wgtypes.Key, error) {
-	if key, tried := s.tried[path]; tried {
+	if key, tried := s.tried[path]; tried && s.Trial {
 		return key, nil
 	}
 	text, err := os.ReadFile(path)
