@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -160,6 +161,13 @@ func (i Installation) Shaper(tap string) string { return tap + "u" }
 // on its way to guests. A tap's number is followed by a hyphen, and a zone's
 // name starts with a letter, so no other link ever bears it.
 func (i Installation) Inbound() string { return i.Prefix + "-0in" }
+
+// CrowdDown is the name of the nth of the interfaces in which what comes in by
+// the uplink waits in a queue per guest. No tap, zone or shaper is ever called so.
+func (i Installation) CrowdDown(n int) string { return i.Prefix + "-0d" + strconv.Itoa(n) }
+
+// CrowdUp is the same for what goes out by the uplink.
+func (i Installation) CrowdUp(n int) string { return i.Prefix + "-0u" + strconv.Itoa(n) }
 
 // ShaperGroup is the link group of the shapers, which mark them as LinkGroup
 // does bridges and taps.

@@ -28,6 +28,14 @@ const (
 	Straight               // a bridge sends nothing through it any more
 	DelRoot                // a tree is left over
 	DelInbound             // the interface is
+
+	AddCrowd  // make an interface that many guests have queues in
+	FillCrowd // make each of its queues a shaper, which holds nobody up
+	SetQueue  // make the queue of a guest what it is to be, or change it where it is
+	UpCrowd   // bring the interface up
+	Send      // let a bridge, or the uplink, send what is a crowd's to it
+	Unsend    // it sends nothing to it any more
+	DelCrowd  // the interface is left over
 )
 
 // Change is one act on a device of a port, or on an uplink, whose Port names no
@@ -36,15 +44,20 @@ type Change struct {
 	Act     Act
 	Port    Port   // as wanted or, of Release, as it was seen
 	Device  string // that has the tree, or the bridge
-	Inbound string // of Divert, where it leads
+	Inbound string // of Divert and Send, where it leads
 	Class   Class
 	Program Program
+
+	Crowd  int   // of Send and Unsend
+	Place  uint8 // of SetQueue, which of the crowd's
+	Queue  Queue
+	Releaf bool // how packets wait in it changes, too
 }
 
 // Kind is Prune for what is left over and Ensure for all else.
 func (c Change) Kind() converge.Kind {
 	switch c.Act {
-	case Release, Straight, DelRoot, DelInbound:
+	case Release, Straight, DelRoot, DelInbound, Unsend, DelCrowd:
 		return converge.Prune
 	default:
 		return converge.Ensure
@@ -95,6 +108,8 @@ func (c Change) String() string {
 		return fmt.Sprintf("ip link del %s", c.Device)
 	case DelRoot, ReplaceRoot:
 		return fmt.Sprintf("tc qdisc del dev %s root", c.Device)
+	case AddCrowd, FillCrowd, SetQueue, UpCrowd, Send, Unsend, DelCrowd:
+		return c.crowdText()
 	default: // Release
 		return fmt.Sprintf("tc filter del dev %s ingress pref %d; tc qdisc del dev %s root; ip link del %s", c.Port.Tap, preference, c.Port.Tap, shaperName(c.Port))
 	}

@@ -24,11 +24,17 @@ type State struct {
 	Uplink map[string]Tree // by interface: the uplink, and what comes in by it
 
 	Inbound Inbound
+
+	Crowds map[string]Crowd          // by interface
+	Sends  map[string]map[int]string // by who sends and the crowd's number, the crowd's interface
 }
 
 // NewState is a state of nothing.
 func NewState() State {
-	return State{Ports: map[string]Port{}, Uplink: map[string]Tree{}, Inbound: Inbound{Bridges: map[string]Program{}}}
+	return State{
+		Ports: map[string]Port{}, Uplink: map[string]Tree{}, Inbound: Inbound{Bridges: map[string]Program{}},
+		Crowds: map[string]Crowd{}, Sends: map[string]map[int]string{},
+	}
 }
 
 // Len is the number of shaped taps.
@@ -52,11 +58,25 @@ func (p Port) Object() string {
 	return object
 }
 
-// Desired is a port for each NIC that has a limit, with leaves of a kind that
-// the kernel has.
-func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
+// Means is what the kernel has to shape with. It is asked when it is needed.
+type Means struct {
+	Leaf   func() Kind // how packets wait
+	Crowds func() bool // whether guests can have queues in one interface; nil: they cannot
+}
+
+// Desired is a port for each NIC that has a limit, but for guests that wait in
+// crowds, with what the kernel has.
+func Desired(means Means) func(*ispctl.Model) (State, error) {
+	leaf := means.Leaf
 	return func(m *ispctl.Model) (State, error) {
 		s := NewState()
+		crowded := map[int64]bool{}
+		if all := members(m); len(all) > 0 && means.Crowds != nil && means.Crowds() {
+			for _, g := range all {
+				crowded[g.vm.ID] = true
+			}
+			s.crowds(m, all, leaf)
+		}
 		var local []netip.Prefix
 		for _, z := range m.Zones {
 			local = append(local, z.Prefix)
@@ -85,6 +105,8 @@ func Desired(leaf func() Kind) func(*ispctl.Model) (State, error) {
 				}
 				if nic.Role == ispctl.AdminNIC {
 					p.ToGuest, p.FromGuest = leg(limits, leaf), leg(limits, leaf)
+				} else if crowded[vm.ID] {
+					continue
 				} else {
 					down := wish{limits.Down, limits.Local, limits.Burst, limits.DSCP, flows[vm.Name], local, toGuest}
 					up := wish{limits.Up, limits.Local, limits.Burst, limits.DSCP, flows[vm.Name], local, fromGuest}

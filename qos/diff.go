@@ -20,6 +20,7 @@ func Diff(want, have State) []Change {
 		changes = append(changes, mendTree(Port{}, dev, want.Uplink[dev], have.Uplink[dev])...)
 	}
 	changes = append(changes, divert(want.Inbound, have.Inbound)...)
+	changes = append(changes, mendCrowds(want, have)...)
 	for _, tap := range slices.Sorted(maps.Keys(have.Ports)) {
 		if _, wanted := want.Ports[tap]; !wanted {
 			changes = append(changes, Change{Act: Release, Port: have.Ports[tap]})
@@ -41,7 +42,7 @@ func Diff(want, have State) []Change {
 			changes = append(changes, Change{Act: DelRoot, Device: dev})
 		}
 	}
-	return changes
+	return append(changes, pruneCrowds(want, have)...)
 }
 
 // divert lets the bridges send through the inbound interface when it has its

@@ -10,6 +10,9 @@
 // uplink has such a tree, for guests with a guarantee, and it serves nobody
 // else.
 //
+// Most guests of a host with many ask for nothing but rates for the Internet. They
+// wait in interfaces that they share, a queue each, see [Crowd].
+//
 // Which class a frame is in is said by a small program of classic BPF, one per
 // tree: it runs where nftables does not yet, at the guest's end. On the uplink
 // the source address is no guest's any more, so there a table of nftables says
@@ -29,5 +32,5 @@
 // was made anew is shaped before its first frame. A fault of a VM here keeps
 // its guest from being started.
 //
-// Sources: tc(8), tc-htb(8), tc-bpf(8), tc-mirred(8), and linux/pkt_sched.h.
+// Sources: tc(8), tc-htb(8), tc-bpf(8), tc-tbf(8), tc-mirred(8), bpf(2), and linux/pkt_sched.h.
 package qos

@@ -56,7 +56,7 @@ func overtaken(t *testing.T, bulk int, leaf qos.Kind) (before int) {
 		testkit.Sh(t, "ip", "link", "set", name, "up")
 	}
 	testkit.Sh(t, "ip", "link", "set", tap, "group", fmt.Sprint(inst.LinkGroup()))
-	want, err := qos.Desired(func() qos.Kind { return leaf })(m)
+	want, err := qos.Desired(qos.Means{Leaf: func() qos.Kind { return leaf }})(m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,13 @@ func (f *Fake) Observe(context.Context) (State, error) {
 	for dev, t := range f.State.Uplink {
 		s.Uplink[dev] = t.clone()
 	}
+	for dev, c := range f.State.Crowds {
+		c.Queues = maps.Clone(c.Queues)
+		s.Crowds[dev] = c
+	}
+	for dev, to := range f.State.Sends {
+		s.Sends[dev] = maps.Clone(to)
+	}
 	return s, nil
 }
 
@@ -138,6 +145,8 @@ func (f *Fake) applyUplink(c Change) error {
 	case Straight:
 		delete(in.Bridges, c.Device)
 		return nil
+	case AddCrowd, FillCrowd, SetQueue, UpCrowd, Send, Unsend, DelCrowd:
+		return f.applyCrowd(c)
 	}
 	t, err := f.State.Uplink[c.Device].apply(c)
 	f.State.Uplink[c.Device] = t
@@ -196,6 +205,48 @@ func (t Tree) apply(c Change) (Tree, error) {
 	return t, nil
 }
 
+func (f *Fake) applyCrowd(c Change) error {
+	crowd, there := f.State.Crowds[c.Device]
+	switch c.Act {
+	case AddCrowd:
+	case Send:
+		if _, there := f.State.Crowds[c.Inbound]; !there {
+			return errors.New("no such link")
+		}
+		if f.State.Sends[c.Device] == nil {
+			f.State.Sends[c.Device] = map[int]string{}
+		}
+		f.State.Sends[c.Device][c.Crowd] = c.Inbound
+		return nil
+	case Unsend:
+		if delete(f.State.Sends[c.Device], c.Crowd); len(f.State.Sends[c.Device]) == 0 {
+			delete(f.State.Sends, c.Device)
+		}
+		return nil
+	case DelCrowd:
+		delete(f.State.Crowds, c.Device)
+		return nil
+	default:
+		if !there || c.Act == SetQueue && !crowd.Filled {
+			return errors.New("no such link, or no such queue")
+		}
+	}
+	switch c.Act {
+	case FillCrowd:
+		crowd.Filled, crowd.Queues = true, map[uint8]Queue{}
+	case UpCrowd:
+		crowd.Up = true
+	case SetQueue:
+		if c.Queue == idleQueue() {
+			delete(crowd.Queues, c.Place)
+		} else {
+			crowd.Queues[c.Place] = c.Queue
+		}
+	}
+	f.State.Crowds[c.Device] = crowd
+	return nil
+}
+
 // String draws every tree, a line per class.
 func (f *Fake) String() string {
 	var b strings.Builder
@@ -211,6 +262,11 @@ func (f *Fake) String() string {
 	}
 	for _, dev := range slices.Sorted(maps.Keys(f.State.Uplink)) {
 		draw(dev, f.State.Uplink[dev])
+	}
+	for _, dev := range slices.Sorted(maps.Keys(f.State.Crowds)) {
+		for _, n := range slices.Sorted(maps.Keys(f.State.Crowds[dev].Queues)) {
+			fmt.Fprintf(&b, "%s %s\n", dev, Change{Act: SetQueue, Device: dev, Place: n, Queue: f.State.Crowds[dev].Queues[n]})
+		}
 	}
 	return b.String()
 }

@@ -42,7 +42,7 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	a := applying{k: k, failed: map[string]error{}}
+	a := applying{k: k, failed: map[string]error{}, places: map[place]bool{}, programs: map[int]int{}}
 	var rest []Change
 	for _, c := range changes {
 		switch c.Act {
@@ -50,7 +50,12 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 			a.queue(c, unix.EEXIST, addShaper(c.Port.Shaper, k.shapers))
 		case AddInbound:
 			a.queue(c, unix.EEXIST, addShaper(c.Device, k.shapers))
+		case AddCrowd:
+			a.queue(c, unix.EEXIST, addCrowd(c.Device, k.shapers))
 		default:
+			if c.Act == SetQueue {
+				a.places[place{c.Device, c.Place}] = true
+			}
 			rest = append(rest, c)
 		}
 	}
@@ -63,7 +68,7 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 		a.change(c, links)
 	}
 	a.flush()
-	return errors.Join(a.faults...)
+	return errors.Join(append(a.faults, a.done())...)
 }
 
 // applying is a pass: what is queued, and what has failed.
@@ -72,6 +77,9 @@ type applying struct {
 	queued []queued
 	failed map[string]error
 	faults []error
+
+	places   map[place]bool // that a change of this pass is for
+	programs map[int]int    // loaded, by crowd
 }
 
 type queued struct {
@@ -127,7 +135,7 @@ func (a *applying) flush() {
 
 // removes says whether it is well when there is nothing to remove.
 func removes(a Act) bool {
-	return a == DelClass || a == DelProgram || a == Release || a == DelRoot || a == ReplaceRoot || a == Straight || a == DelInbound
+	return a == DelClass || a == DelProgram || a == Release || a == DelRoot || a == ReplaceRoot || a == Straight || a == DelInbound || a == Unsend || a == DelCrowd
 }
 
 func (a *applying) change(c Change, links links) {
@@ -189,6 +197,8 @@ func (a *applying) change(c Change, links links) {
 	case DelRoot, ReplaceRoot:
 		a.queue(c, 0, delRoot(dev))
 		a.flush() // whoever comes next looks at what is there
+	case FillCrowd, SetQueue, UpCrowd, DelCrowd, Send, Unsend:
+		a.crowd(c, links[c.Device], links[c.Inbound])
 	}
 }
 

@@ -50,6 +50,9 @@ func familyOf(a netip.Addr) family {
 // Internet while their own addresses are still to be seen.
 func DesiredClasses(m *ispctl.Model) (nft.State, error) {
 	guests, marked, each := guestClasses(m), markedGuests(m), eachConnection(m)
+	for _, g := range members(m) {
+		guests = append(guests, g.guestClass)
+	}
 	if len(guests)+len(marked)+len(each) == 0 || !m.Uplink.Configured() {
 		return nft.NewState(), nil
 	}

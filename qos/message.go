@@ -180,13 +180,18 @@ func addClsact(index uint32) message {
 // redirect sends what a program matches to another interface: what comes in, or
 // what goes out.
 func redirect(index, place uint32, which Program, to uint32) message {
+	options := append(program(which), redirected(to)...)
+	return message{unix.RTM_NEWTFILTER, replace, object(tcmsg{index, handle, place, filterInfo}, "bpf", options)}
+}
+
+// redirected is the action of a filter that takes what it matches elsewhere.
+func redirected(to uint32) []byte {
 	parms := make([]byte, 0, 28) // struct tc_mirred
 	for _, n := range []uint32{0, 0, actStolen, 0, 0, egressRedir, to} {
 		parms = append(parms, number(n)...)
 	}
 	action := attr(attr(nil, actKind, text("mirred")), actOptions, attr(nil, mirredParms, parms))
-	options := append(program(which), attr(nil, bpfAct, attr(nil, 1, action))...)
-	return message{unix.RTM_NEWTFILTER, replace, object(tcmsg{index, handle, place, filterInfo}, "bpf", options)}
+	return attr(nil, bpfAct, attr(nil, 1, action))
 }
 
 func getRedirect(index, place uint32) message {
@@ -243,11 +248,13 @@ const (
 // sends by its MTU.
 const shaperMTU = 1279
 
-func addShaper(name string, group uint32) message {
+func addShaper(name string, group uint32) message { return addIFB(name, group, 1) }
+
+func addIFB(name string, group, queues uint32) message {
 	b := attr(ifinfo(0, 0, 0), unix.IFLA_IFNAME, text(name))
 	b = attr(b, unix.IFLA_MTU, number(shaperMTU))
 	b = attr(b, unix.IFLA_GROUP, number(group))
-	b = attr(attr(b, linkTxQueues, number(1)), linkRxQueues, number(1))
+	b = attr(attr(b, linkTxQueues, number(queues)), linkRxQueues, number(1))
 	b = attr(b, linkInfo, attr(nil, linkInfoKind, text("ifb")))
 	return message{unix.RTM_NEWLINK, create | unix.NLM_F_EXCL, b}
 }

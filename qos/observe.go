@@ -83,6 +83,7 @@ type qdisc struct {
 	kind                  string
 	limit                 uint32
 	rest                  uint16 // of an HTB, the class of what is in none
+	queue                 Queue  // of a token bucket
 }
 
 func (q qdisc) ours() bool { return q.kind == "htb" && q.handle == Major<<16 && q.parent == atRoot }
@@ -99,6 +100,9 @@ func (k *Kernel) qdiscs(each func(qdisc)) error {
 		}
 		if glob := attributes(attrs[tcaOptions])[htbInit]; q.kind == "htb" && len(glob) >= 12 {
 			q.rest = uint16(binary.NativeEndian.Uint32(glob[8:]))
+		}
+		if q.kind == "tbf" {
+			q.queue, _ = readQueue(attrs[tcaOptions])
 		}
 		each(q)
 		return nil
@@ -127,9 +131,10 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		return State{}, fmt.Errorf("list links: %w", err)
 	}
 	rooted, ingress, clsact := map[uint32]qdisc{}, map[uint32]bool{}, map[uint32]bool{}
-	leaves := map[uint32]map[uint16]qdisc{}
+	leaves, queues := map[uint32]map[uint16]qdisc{}, newQueues()
 	err = k.qdiscs(func(q qdisc) {
 		switch {
+		case queues.take(q):
 		case q.ours():
 			rooted[q.index] = q
 		case q.handle == ingressQdisc:
@@ -149,9 +154,15 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 		return State{}, err
 	}
 	s := NewState()
-	var redirected, diverted []link
+	var redirected, diverted, senders []link
 	for _, l := range links {
+		if clsact[l.index] && (l.group != k.taps || l.kind == "bridge") {
+			senders = append(senders, l)
+		}
+		_, crowd := crowdNumber(l.name)
 		switch {
+		case crowd && l.group == k.shapers && l.kind == "ifb":
+			s.Crowds[l.name] = queues.crowd(l)
 		case l.group == k.shapers && l.kind == "ifb" && strings.HasSuffix(l.name, "u"):
 			p := s.port(strings.TrimSuffix(l.name, "u"))
 			p.Shaper, p.Up, p.Alias, p.FromGuest = l.name, l.up, l.alias, trees[l.index]
@@ -180,7 +191,7 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	}
 	k.redirections(s, links, redirected)
 	k.diversions(s, links, diverted)
-	return s, nil
+	return s, k.sends(s, links, senders)
 }
 
 func (s State) port(tap string) Port {

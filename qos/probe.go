@@ -1,6 +1,7 @@
 package qos
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -17,6 +18,28 @@ func BestLeaf() Kind {
 }
 
 func tryLeaf(kind Kind) error {
+	return apart(func(s *socket) error {
+		_, errs := s.all([]message{{unix.RTM_NEWQDISC, create, object(tcmsg{loopback, 0, atRoot, 0}, string(kind), []byte{})}})
+		return errs[0]
+	})
+}
+
+// CanCrowd says whether guests can have queues in one interface: it makes such
+// an interface, and sends to it.
+func CanCrowd() bool {
+	return apart(func(s *socket) error {
+		const name, group, crowd = "crowd", 1, 2
+		k := &Kernel{socket: s, shapers: group}
+		changes := []Change{{Act: AddCrowd, Device: name}, {Act: FillCrowd, Device: name}, {Act: UpCrowd, Device: name}, {Act: Send, Device: "lo", Crowd: crowd, Inbound: name}}
+		return k.Apply(context.Background(), changes)
+	}) == nil
+}
+
+// loopback is the index of the interface that every namespace has.
+const loopback = 1
+
+// apart tries something in a network namespace that is thrown away.
+func apart(try func(*socket) error) error {
 	tried := make(chan error)
 	go func() {
 		// Never unlocked: the namespace ends with the thread.
@@ -30,9 +53,7 @@ func tryLeaf(kind Kind) error {
 				return err
 			}
 			defer s.Close()
-			const loopback = 1
-			_, errs := s.all([]message{{unix.RTM_NEWQDISC, create, object(tcmsg{loopback, 0, atRoot, 0}, string(kind), []byte{})}})
-			return errs[0]
+			return try(s)
 		}()
 	}()
 	return <-tried

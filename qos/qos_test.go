@@ -21,6 +21,8 @@ var inst = ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
 
 func fifo() qos.Kind { return qos.FIFO }
 
+func yes() bool { return true }
+
 // models are those of all layers, and the same with limits that come, change
 // and go.
 func models() []*ispctl.Model {
@@ -64,6 +66,21 @@ func models() []*ispctl.Model {
 	total(base+1, dmz, mail) // and all have a total
 	total(base+3, mail)      // nothing is known, so nothing is shared out
 	total(base+4, dmz)       // and only the ceiling holds
+	crowd := func(i int, ids ...int64) {
+		m := *all[i]
+		m.VMs = slices.Clone(m.VMs)
+		for n, id := range ids {
+			m.VMs[n].ID = id
+			m.VMs[n].NICs = slices.Clone(m.VMs[n].NICs)
+			m.VMs[n].NICs[0].Tap = inst.Tap(id, 0)
+		}
+		m.Sort()
+		all = append(all, &m)
+	}
+	crowd(base, 300, 301)
+	crowd(base, 300, 5000)
+	crowd(base+2, 301, 302) // one has a flow of its own
+	crowd(base+1, 300, 301) // what comes in is shared out
 	return all
 }
 
@@ -99,7 +116,7 @@ func TestModelsAreValid(t *testing.T) {
 func TestLawsOnFake(t *testing.T) {
 	fake := qos.NewFake()
 	convergetest.Laws(t, convergetest.Suite[qos.State, qos.Change]{
-		Models: models(), Desired: qos.Desired(fifo), Diff: qos.Diff, Target: fake, Foreign: fake.DrawForeign, Passes: 400,
+		Models: models(), Desired: qos.Desired(qos.Means{Leaf: fifo, Crowds: yes}), Diff: qos.Diff, Target: fake, Foreign: fake.DrawForeign, Passes: 400,
 	})
 }
 
@@ -160,7 +177,7 @@ func TestLawsOnKernel(t *testing.T) {
 			testkit.Sh(t, "tc", "qdisc", "add", "dev", "isp-1-0", "clsact")
 			testkit.Sh(t, "tc", "filter", "add", "dev", "isp-1-0", "ingress", "pref", "7", "bpf", "bytecode", "1,6 0 0 0")
 			convergetest.Laws(t, convergetest.Suite[qos.State, qos.Change]{
-				Models: models(), Desired: qos.Desired(leaf), Diff: qos.Diff, Target: open(t), Passes: 60,
+				Models: models(), Desired: qos.Desired(qos.Means{Leaf: leaf, Crowds: qos.CanCrowd}), Diff: qos.Diff, Target: open(t), Passes: 60,
 				Foreign: func() string {
 					return testkit.Sh(t, "ip", "-o", "link", "show", "dev", "isp-9-0u") +
 						testkit.Sh(t, "tc", "qdisc", "show", "dev", "other") + testkit.Sh(t, "tc", "class", "show", "dev", "other") +
@@ -173,7 +190,7 @@ func TestLawsOnKernel(t *testing.T) {
 
 func mustDesire(t testing.TB, m *ispctl.Model) qos.State {
 	t.Helper()
-	want, err := qos.Desired(fifo)(m)
+	want, err := qos.Desired(qos.Means{Leaf: fifo, Crowds: yes})(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +273,7 @@ func TestForeignRoot(t *testing.T) {
 	testkit.Sh(t, "tc", "qdisc", "add", "dev", "isp-2-0", "root", "handle", "1:", "tbf", "rate", "1mbit", "burst", "128k", "latency", "50ms")
 	before := testkit.Sh(t, "tc", "qdisc", "show", "dev", "isp-2-0", "root")
 	k := open(t)
-	want, _ := qos.Desired(fifo)(limited(0))
+	want, _ := qos.Desired(qos.Means{Leaf: fifo, Crowds: yes})(limited(0))
 	err := k.Apply(context.Background(), qos.Diff(want, qos.State{}))
 	if err == nil || !strings.Contains(err.Error(), "vm ") || !strings.Contains(err.Error(), "isp-2-0 has a root qdisc that is not ours: tbf 1:") {
 		t.Errorf("want an error that names it, have %v", err)

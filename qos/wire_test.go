@@ -63,7 +63,10 @@ type guest struct {
 var hosts atomic.Int64
 
 // wired makes a host with so many guests.
-func wired(t testing.TB, n, mtu int) *network {
+func wired(t testing.TB, n, mtu int) *network { return wiredFrom(t, 1, n, mtu) }
+
+// wiredFrom has the first guest's id.
+func wiredFrom(t testing.TB, first int64, n, mtu int) *network {
 	t.Helper()
 	testkit.Need(t, testkit.Root, testkit.HTB, testkit.IFB, testkit.Mirred, testkit.Tap)
 	w := &network{host: fmt.Sprintf("qos-%d-%d", os.Getpid(), hosts.Add(1)), mtu: mtu, model: &ispctl.Model{Installation: inst}}
@@ -78,12 +81,12 @@ func wired(t testing.TB, n, mtu int) *network {
 	for i := range n {
 		g := guest{
 			vm: ispctl.Name(fmt.Sprintf("web%d", i)), ns: fmt.Sprintf("%s-%d", w.host, i), addr: fmt.Sprintf("10.10.0.%d", i+2),
-			tap: inst.Tap(int64(i+1), 0),
+			tap: inst.Tap(first+int64(i), 0),
 		}
 		create(t, g.ns)
 		w.guests = append(w.guests, g)
 		w.model.VMs = append(w.model.VMs, ispctl.VM{
-			ID: int64(i + 1), Name: g.vm, Zone: "dmz", Plan: "small", Wanted: ispctl.Running,
+			ID: first + int64(i), Name: g.vm, Zone: "dmz", Plan: "small", Wanted: ispctl.Running,
 			NICs: []ispctl.NIC{{Zone: "dmz", Tap: g.tap, Addr: netip.MustParseAddr(g.addr)}},
 		})
 		w.plug(t, g)

@@ -21,15 +21,17 @@ type shaping struct {
 
 // desired is [qos.Desired], and remembers what it said.
 func (s *shaping) desired(m *ispctl.Model) (qos.State, error) {
-	want, err := qos.Desired(bestLeaf)(m)
+	want, err := qos.Desired(means())(m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.want = want
 	return want, err
 }
 
-// bestLeaf is looked up once: the kernel stays as it is.
-var bestLeaf = sync.OnceValue(qos.BestLeaf)
+// means are looked up once: the kernel stays as it is.
+var means = sync.OnceValue(func() qos.Means {
+	return qos.Means{Leaf: sync.OnceValue(qos.BestLeaf), Crowds: sync.OnceValue(qos.CanCrowd)}
+})
 
 // again shapes the taps of a guest that stands still and is about to go on. One
 // guest at a time, for the queues have one socket.
