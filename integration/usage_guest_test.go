@@ -435,11 +435,11 @@ func (g *meteredGuest) meterer(t testing.TB, clock operations.Clock, converge fu
 	p := &operations.Provider{
 		Store: store, Templates: set, Paths: paths, Clock: clock, Actor: "test",
 		OpenUsage: func(context.Context) (*state.Usage, error) { return usage, nil },
-		Counters: func(ctx context.Context) (map[meter.Source]meter.Counts, error) {
+		Counters: func(ctx context.Context) (map[meter.Source]*meter.Counts, error) {
 			r, err := count.Read(ctx, inst, edge)
-			all := map[meter.Source]meter.Counts{}
+			all := map[meter.Source]*meter.Counts{}
 			for tap, c := range r.Taps {
-				all[meter.Source(tap)] = meter.Counts{meter.Internet: {
+				all[meter.Source(tap)] = &meter.Counts{meter.Internet: {
 					In:  meter.Way{Bytes: c.Internet.In.Bytes, Packets: c.Internet.In.Packets},
 					Out: meter.Way{Bytes: c.Internet.Out.Bytes, Packets: c.Internet.Out.Packets},
 				}}

@@ -90,7 +90,7 @@ func (d *decoder) counts() Counts {
 
 // DecodeLedger reads a stored ledger; one that was never stored is empty.
 func DecodeLedger(b []byte) (*Ledger, error) {
-	l := &Ledger{Last: map[Source]Counts{}, Open: map[ID]Counts{}}
+	l := &Ledger{Last: map[Source]*Counts{}, Open: map[ID]*Counts{}}
 	if len(b) == 0 {
 		return l, nil
 	}
@@ -104,11 +104,13 @@ func DecodeLedger(b []byte) (*Ledger, error) {
 	l.Slot = Slot(d.varint())
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		source := Source(d.text())
-		l.Last[source] = d.counts()
+		c := d.counts()
+		l.Last[source] = &c
 	}
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		meter := ID(d.varint())
-		l.Open[meter] = d.counts()
+		c := d.counts()
+		l.Open[meter] = &c
 	}
 	return l, d.err
 }

@@ -73,7 +73,7 @@ func (c *Counts) fields() [4 * classes]*uint64 {
 
 // Since is what passed from an older reading of the same counters to this one.
 // A direction that says less than before began anew.
-func (c Counts) Since(old Counts) Counts {
+func (c *Counts) Since(old *Counts) Counts {
 	var d Counts
 	for i := range c {
 		d[i] = Pair{In: c[i].In.since(old[i].In), Out: c[i].Out.since(old[i].Out)}

@@ -19,7 +19,7 @@ type Reading struct {
 	At        time.Time     // by the wall clock
 	SinceBoot time.Duration // by the clock that knows no jumps
 	Boot      string        // which boot that clock counts from
-	Counts    map[Source]Counts
+	Counts    map[Source]*Counts
 }
 
 // Slot is five minutes of UTC: the number of them since 1970.
@@ -53,9 +53,9 @@ type Ledger struct {
 	At        time.Time // of the last reading
 	SinceBoot time.Duration
 	Boot      string
-	Last      map[Source]Counts
-	Slot      Slot          // the one that is open
-	Open      map[ID]Counts // what has passed in it
+	Last      map[Source]*Counts
+	Slot      Slot           // the one that is open
+	Open      map[ID]*Counts // what has passed in it
 }
 
 // Note is what a reading found that is worth knowing: a sentence.
@@ -83,15 +83,19 @@ func (l *Ledger) Take(r Reading, owner func(Source) (ID, bool)) ([]Sample, []Not
 		done = l.flush(now)
 	}
 	if l.Last == nil {
-		l.Last = make(map[Source]Counts, len(r.Counts))
+		l.Last = make(map[Source]*Counts, len(r.Counts))
 	}
 	for source, counts := range r.Counts {
-		before, known := l.Last[source]
-		if known && counts == before {
+		last, known := l.Last[source]
+		switch {
+		case !known:
+			last = &Counts{}
+			l.Last[source] = last
+		case *counts == *last:
 			continue
 		}
-		l.Last[source] = counts
-		delta := counts.Since(before)
+		delta := counts.Since(last)
+		*last = *counts
 		if delta.IsZero() {
 			continue
 		}
@@ -134,16 +138,16 @@ func merge(all []Sample) []Sample {
 func (l *Ledger) flush(next Slot) []Sample {
 	var done []Sample
 	for _, meter := range slices.Sorted(maps.Keys(l.Open)) {
-		done = append(done, Sample{Slot: l.Slot, Meter: meter, Counts: l.Open[meter]})
+		done = append(done, Sample{Slot: l.Slot, Meter: meter, Counts: *l.Open[meter]})
 	}
-	l.Slot, l.Open = next, map[ID]Counts{}
+	l.Slot, l.Open = next, make(map[ID]*Counts, len(l.Open))
 	return done
 }
 
 // book puts what passed into the slots it passed in.
 func (l *Ledger) book(done []Sample, meter ID, delta Counts, parts []part) []Sample {
 	if l.Open == nil {
-		l.Open = map[ID]Counts{}
+		l.Open = map[ID]*Counts{}
 	}
 	var before Counts
 	for i, p := range parts {
@@ -156,7 +160,11 @@ func (l *Ledger) book(done []Sample, meter ID, delta Counts, parts []part) []Sam
 		switch {
 		case here.IsZero():
 		case p.slot == l.Slot:
-			l.Open[meter] = l.Open[meter].Plus(here)
+			if open, there := l.Open[meter]; there {
+				*open = open.Plus(here)
+			} else {
+				l.Open[meter] = &here
+			}
 		default:
 			done = append(done, Sample{Slot: p.slot, Meter: meter, Counts: here})
 		}

@@ -57,8 +57,16 @@ func (m *Metrics) Read(ctx context.Context) ([]prom.Family, error) {
 	return m.last, nil
 }
 
+// countsOf is what a source has counted; one that is not there counted nothing.
+func countsOf(counts map[meter.Source]*meter.Counts, source string) meter.Counts {
+	if c := counts[meter.Source(source)]; c != nil {
+		return *c
+	}
+	return meter.Counts{}
+}
+
 // metricsOf says readings as families.
-func metricsOf(m *ispctl.Model, counts map[meter.Source]meter.Counts, drops Drops) []prom.Family {
+func metricsOf(m *ispctl.Model, counts map[meter.Source]*meter.Counts, drops Drops) []prom.Family {
 	passed := []string{"vm", "zone", "with", "direction"}
 	bytes := prom.Family{Name: "ispctl_vm_bytes_total", Help: "Bytes of frames that passed a VM, as the guest sees them.", Kind: prom.Counter, Labels: passed}
 	packets := prom.Family{Name: "ispctl_vm_packets_total", Help: "Frames that passed a VM, as the guest sees them.", Kind: prom.Counter, Labels: passed}
@@ -71,7 +79,7 @@ func metricsOf(m *ispctl.Model, counts map[meter.Source]meter.Counts, drops Drop
 		var c meter.Counts
 		reasons := map[string]uint64{}
 		for _, nic := range vm.NICs {
-			c = c.Plus(counts[meter.Source(nic.Tap)])
+			c = c.Plus(countsOf(counts, nic.Tap))
 			for reason, n := range drops[nic.Tap] {
 				reasons[reason] += n
 			}
@@ -103,7 +111,7 @@ func metricsOf(m *ispctl.Model, counts map[meter.Source]meter.Counts, drops Drop
 	owners := ownersOf(m)
 	for _, source := range slices.Sorted(maps.Keys(owners)) {
 		if o := owners[source]; o.Kind == state.AddressMeter {
-			c := counts[source][meter.Internet]
+			c := countsOf(counts, string(source))[meter.Internet]
 			address.Add(c.In.Bytes, o.Name, "in")
 			address.Add(c.Out.Bytes, o.Name, "out")
 		}

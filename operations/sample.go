@@ -13,7 +13,7 @@ import (
 
 // Counters reads what the host's counters say: by tap, where it counts near,
 // other zones and the Internet apart, and by external address.
-type Counters func(context.Context) (map[meter.Source]meter.Counts, error)
+type Counters func(context.Context) (map[meter.Source]*meter.Counts, error)
 
 // Sampler books readings, one after the other. Nothing in it would be missed:
 // what it remembers is only there to be quick.
@@ -161,7 +161,7 @@ func (s *Sampler) read(ctx context.Context) (meter.Reading, error) {
 	}
 	for source, c := range counts {
 		if o := s.owners[source]; o.role != ispctl.ZoneNIC {
-			counts[source] = asRole(c, o.role)
+			*c = asRole(*c, o.role)
 		}
 	}
 	return meter.Reading{At: at, SinceBoot: since, Boot: boot, Counts: counts}, nil

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +42,13 @@ func newMetered(t *testing.T, at string) *metered {
 	t.Cleanup(func() { _ = usage.Close() })
 	w.Clock = m.clock
 	w.OpenUsage = func(context.Context) (*state.Usage, error) { return usage, nil }
-	w.Counters = func(context.Context) (map[meter.Source]meter.Counts, error) { return maps.Clone(m.counters), nil }
+	w.Counters = func(context.Context) (map[meter.Source]*meter.Counts, error) {
+		all := map[meter.Source]*meter.Counts{}
+		for s, c := range m.counters {
+			all[s] = &c
+		}
+		return all, nil
+	}
 	w.Notify = func(_ context.Context, n operations.QuotaNotice) error {
 		text, err := json.Marshal(n)
 		m.notices = append(m.notices, fmt.Sprintf("%s %s %d", n.Event, n.VM, n.Used))

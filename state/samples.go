@@ -138,7 +138,7 @@ func loose(ctx context.Context, tx *sql.Tx, span Span, of map[meter.ID]bool, fn 
 	}
 	for id, c := range l.Open {
 		if of == nil || of[id] {
-			fn(id, l.Slot, c)
+			fn(id, l.Slot, *c)
 		}
 	}
 	return nil

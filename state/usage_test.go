@@ -37,11 +37,11 @@ func own(s meter.Source) (state.Meter, bool) {
 
 // reading is of counters that have each counted n bytes in and 2n out.
 func reading(at time.Time, up time.Duration, n map[meter.Source]uint64) meter.Reading {
-	r := meter.Reading{At: at, SinceBoot: up, Boot: "b", Counts: map[meter.Source]meter.Counts{}}
+	r := meter.Reading{At: at, SinceBoot: up, Boot: "b", Counts: map[meter.Source]*meter.Counts{}}
 	for s, bytes := range n {
 		var c meter.Counts
 		c[meter.Internet] = meter.Pair{In: meter.Way{Bytes: bytes, Packets: bytes / 100}, Out: meter.Way{Bytes: 2 * bytes, Packets: bytes / 50}}
-		r.Counts[s] = c
+		r.Counts[s] = &c
 	}
 	return r
 }

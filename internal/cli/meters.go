@@ -34,9 +34,9 @@ func (a *app) openUsage() func(context.Context) (*state.Usage, error) {
 	}
 }
 
-// counters reads the host's counters by an edge that stays open.
-func counters(inst ispctl.Installation, edge *nft.Kernel) operations.Counters {
-	return func(ctx context.Context) (map[meter.Source]meter.Counts, error) {
+// Counters reads the host's counters by an edge that stays open.
+func Counters(inst ispctl.Installation, edge *nft.Kernel) operations.Counters {
+	return func(ctx context.Context) (map[meter.Source]*meter.Counts, error) {
 		r, err := count.Read(ctx, inst, edge)
 		if err != nil {
 			return nil, err
@@ -45,13 +45,18 @@ func counters(inst ispctl.Installation, edge *nft.Kernel) operations.Counters {
 	}
 }
 
-func sourcesOf(r count.Reading) map[meter.Source]meter.Counts {
-	all := make(map[meter.Source]meter.Counts, len(r.Taps)+len(r.Addresses))
+func sourcesOf(r count.Reading) map[meter.Source]*meter.Counts {
+	n := len(r.Taps) + len(r.Addresses)
+	all, counts := make(map[meter.Source]*meter.Counts, n), make([]meter.Counts, 0, n)
+	put := func(s meter.Source, c meter.Counts) {
+		counts = append(counts, c) // there is room for all: they stay where they are
+		all[s] = &counts[len(counts)-1]
+	}
 	for tap, t := range r.Taps {
-		all[meter.Source(tap)] = meter.Counts{meter.Internet: pair(t.Internet), meter.Zones: pair(t.Zones), meter.Near: pair(t.Near)}
+		put(meter.Source(tap), meter.Counts{meter.Internet: pair(t.Internet), meter.Zones: pair(t.Zones), meter.Near: pair(t.Near)})
 	}
 	for addr, p := range r.Addresses {
-		all[addressSource(addr)] = meter.Counts{meter.Internet: pair(p)}
+		put(addressSource(addr), meter.Counts{meter.Internet: pair(p)})
 	}
 	return all
 }
@@ -70,7 +75,7 @@ func (a *app) metering(p *operations.Provider, inst ispctl.Installation) error {
 		return err
 	}
 	a.later(edge.Close)
-	p.Counters, p.Notify = counters(inst, edge), a.quotaHook
+	p.Counters, p.Notify = Counters(inst, edge), a.quotaHook
 	return nil
 }
 

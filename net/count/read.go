@@ -20,13 +20,13 @@ type Tap struct{ Internet, Zones, Near Pair }
 
 // Reading is all that has been counted since the tables were made.
 type Reading struct {
-	Taps      map[string]Tap // by name
+	Taps      map[string]*Tap // by name
 	Addresses map[netip.Addr]Pair
 }
 
 // Counter is an edge that can read counters: [nft.Kernel] or [nft.Fake].
 type Counter interface {
-	Counts(ctx context.Context, family nft.Family, table, set string) (map[string]nft.Tally, error)
+	Counts(ctx context.Context, family nft.Family, table, set string) ([]nft.Counted, error)
 }
 
 var (
@@ -37,8 +37,8 @@ var (
 // Read reads every counter, a dump for each set. What has not passed a packet
 // is not in it.
 func Read(ctx context.Context, i ispctl.Installation, c Counter) (Reading, error) {
-	r := Reading{Taps: map[string]Tap{}, Addresses: map[netip.Addr]Pair{}}
-	var bySet [6]map[string]nft.Tally
+	r := Reading{Taps: map[string]*Tap{}, Addresses: map[netip.Addr]Pair{}}
+	var bySet [6][]nft.Counted
 	most := 0
 	for n, set := range tapSets {
 		var err error
@@ -47,17 +47,27 @@ func Read(ctx context.Context, i ispctl.Installation, c Counter) (Reading, error
 		}
 		most = max(most, len(bySet[n]))
 	}
-	r.Taps = make(map[string]Tap, most)
+	// There are tens of thousands of counters: each tap is looked up once for each
+	// of its own, and never moved.
+	r.Taps = make(map[string]*Tap, most)
+	taps := make([]Tap, 0, most)
 	for n, place := range []func(*Tap) *Way{
 		func(t *Tap) *Way { return &t.Internet.Out }, func(t *Tap) *Way { return &t.Internet.In },
 		func(t *Tap) *Way { return &t.Zones.Out }, func(t *Tap) *Way { return &t.Zones.In },
 		func(t *Tap) *Way { return &t.Near.Out }, func(t *Tap) *Way { return &t.Near.In },
 	} {
-		for key, tally := range bySet[n] {
-			name := strings.TrimRight(key, "\x00")
+		for _, tally := range bySet[n] {
+			name := strings.TrimRight(tally.Key, "\x00")
 			t := r.Taps[name]
-			*place(&t) = way(tally)
-			r.Taps[name] = t
+			if t == nil {
+				if len(taps) == cap(taps) {
+					taps = make([]Tap, 0, most)
+				}
+				taps = append(taps, Tap{})
+				t = &taps[len(taps)-1]
+				r.Taps[name] = t
+			}
+			*place(t) = way(tally.Tally)
 		}
 	}
 	for _, set := range []string{out4, in4, out6, in6} {
@@ -65,13 +75,13 @@ func Read(ctx context.Context, i ispctl.Installation, c Counter) (Reading, error
 		if err != nil {
 			return r, err
 		}
-		for key, tally := range counts {
-			addr, _ := netip.AddrFromSlice([]byte(key))
+		for _, tally := range counts {
+			addr, _ := netip.AddrFromSlice([]byte(tally.Key))
 			p := r.Addresses[addr]
 			if set == out4 || set == out6 {
-				p.Out = way(tally)
+				p.Out = way(tally.Tally)
 			} else {
-				p.In = way(tally)
+				p.In = way(tally.Tally)
 			}
 			r.Addresses[addr] = p
 		}

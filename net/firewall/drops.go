@@ -47,7 +47,7 @@ func dropTableName(i ispctl.Installation) string { return nft.Part(i.Table(Layer
 
 // Counter is an edge that can read counters: [nft.Kernel] or [nft.Fake].
 type Counter interface {
-	Counts(ctx context.Context, family nft.Family, table, set string) (map[string]nft.Tally, error)
+	Counts(ctx context.Context, family nft.Family, table, set string) ([]nft.Counted, error)
 }
 
 var (
@@ -64,12 +64,12 @@ func Drops(ctx context.Context, i ispctl.Installation, c Counter) (map[string]ma
 		return nil, err
 	}
 	byTap := map[string]map[Reason]nft.Tally{}
-	for key, n := range counts {
-		tap, reason := decodeDrop(key)
+	for _, n := range counts {
+		tap, reason := decodeDrop(n.Key)
 		if byTap[tap] == nil {
 			byTap[tap] = map[Reason]nft.Tally{}
 		}
-		byTap[tap][reason] = n
+		byTap[tap][reason] = n.Tally
 	}
 	return byTap, nil
 }

@@ -10,15 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tally is what a counter has counted.
-type Tally struct{ Packets, Bytes uint64 }
-
-// Counts reads the elements of a dynamic set and what they counted, by key, in
-// one dump. A table that is not there has counted nothing.
+// Counts reads the elements of a dynamic set and what they counted, in one dump
+// and in no order. A table that is not there has counted nothing.
 //
 // It has a socket of its own and decodes only what it needs: sets of counters
 // are large, and are read every few seconds.
-func (k *Kernel) Counts(_ context.Context, family Family, table, set string) (map[string]Tally, error) {
+func (k *Kernel) Counts(_ context.Context, family Family, table, set string) ([]Counted, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -26,7 +23,7 @@ func (k *Kernel) Counts(_ context.Context, family Family, table, set string) (ma
 	}
 	counts, err := k.counts.dump(family, table, set)
 	if errors.Is(err, unix.ENOENT) {
-		return map[string]Tally{}, nil
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read counters %s of table %s %s: %w", set, family, table, err)
@@ -40,6 +37,8 @@ type dumper struct {
 	seq  uint32
 	buf  []byte
 	last int // elements of the last dump: the next will have about as many
+
+	tallier tallier
 }
 
 func openDumper() (*dumper, error) {
@@ -61,11 +60,10 @@ func (d *dumper) close() error { return unix.Close(d.fd) }
 // may lack elements, or have one twice.
 var errInterrupted = errors.New("the set was changed each time it was read")
 
-func (d *dumper) dump(family Family, table, set string) (map[string]Tally, error) {
+func (d *dumper) dump(family Family, table, set string) ([]Counted, error) {
 	const tries = 20
 	for range tries {
-		counts := make(map[string]Tally, d.last+d.last/8)
-		whole, err := d.once(family, table, set, counts)
+		counts, whole, err := d.once(family, table, set, make([]Counted, 0, d.last+d.last/8))
 		if err != nil {
 			return nil, err
 		}
@@ -78,10 +76,10 @@ func (d *dumper) dump(family Family, table, set string) (map[string]Tally, error
 }
 
 // once reads one dump to its end, and reports whether it was of one piece.
-func (d *dumper) once(family Family, table, set string, into map[string]Tally) (whole bool, err error) {
+func (d *dumper) once(family Family, table, set string, into []Counted) (_ []Counted, whole bool, err error) {
 	d.seq++
 	if err := unix.Sendto(d.fd, d.request(family, table, set), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return false, os.NewSyscallError("sendto", err)
+		return nil, false, os.NewSyscallError("sendto", err)
 	}
 	whole = true
 	for {
@@ -90,12 +88,12 @@ func (d *dumper) once(family Family, table, set string, into map[string]Tally) (
 			continue
 		}
 		if err != nil {
-			return false, os.NewSyscallError("recvfrom", err)
+			return nil, false, os.NewSyscallError("recvfrom", err)
 		}
 		for b := d.buf[:n]; len(b) >= unix.SizeofNlMsghdr; {
 			size := int(binary.NativeEndian.Uint32(b))
 			if size < unix.SizeofNlMsghdr || size > len(b) {
-				return false, errors.New("a message of netlink is cut off")
+				return nil, false, errCut
 			}
 			kind, flags, seq := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:]), binary.NativeEndian.Uint32(b[8:])
 			body := b[unix.SizeofNlMsghdr:size]
@@ -112,12 +110,14 @@ func (d *dumper) once(family Family, table, set string, into map[string]Tally) (
 					if code := int32(binary.NativeEndian.Uint32(body)); code == -int32(unix.EINTR) {
 						whole = false
 					} else if code != 0 {
-						return false, unix.Errno(-code)
+						return nil, false, unix.Errno(-code)
 					}
 				}
-				return whole, nil
+				return into, whole, nil
 			case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWSETELEM:
-				tallies(body, into)
+				if into, err = d.tallier.take(body, into); err != nil {
+					return nil, false, err
+				}
 			}
 		}
 	}
@@ -143,72 +143,3 @@ func (d *dumper) request(family Family, table, set string) []byte {
 	binary.NativeEndian.PutUint32(b[8:], d.seq)
 	return b
 }
-
-// tallies takes the elements out of one message.
-func tallies(body []byte, into map[string]Tally) {
-	list := attr(body[min(len(body), 4):], unix.NFTA_SET_ELEM_LIST_ELEMENTS)
-	eachAttr(list, func(_ uint16, elem []byte) {
-		key := attr(attr(elem, unix.NFTA_SET_ELEM_KEY), unix.NFTA_DATA_VALUE)
-		if key == nil {
-			return
-		}
-		tally, counted := counterOf(attr(elem, unix.NFTA_SET_ELEM_EXPR))
-		if !counted {
-			// With more than one expression the kernel lists them.
-			eachAttr(attr(elem, nftaSetElemExpressions), func(_ uint16, one []byte) {
-				if t, ok := counterOf(one); ok {
-					tally, counted = t, true
-				}
-			})
-		}
-		if counted {
-			into[string(key)] = tally
-		}
-	})
-}
-
-// nftaSetElemExpressions is NFTA_SET_ELEM_EXPRESSIONS, which x/sys lacks.
-const nftaSetElemExpressions = 0xb
-
-// counterOf decodes an expression if it is a counter.
-func counterOf(e []byte) (t Tally, ok bool) {
-	if string(attr(e, unix.NFTA_EXPR_NAME)) != "counter\x00" {
-		return t, false
-	}
-	data := attr(e, unix.NFTA_EXPR_DATA)
-	packets, bytes := attr(data, unix.NFTA_COUNTER_PACKETS), attr(data, unix.NFTA_COUNTER_BYTES)
-	if len(packets) != 8 || len(bytes) != 8 {
-		return t, false
-	}
-	return Tally{Packets: binary.BigEndian.Uint64(packets), Bytes: binary.BigEndian.Uint64(bytes)}, true
-}
-
-// attr is the payload of the first attribute of a kind; nil where there is
-// none.
-func attr(attrs []byte, kind uint16) []byte {
-	const typeMask = 0xffff &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-	for len(attrs) >= unix.SizeofNlAttr {
-		size := int(binary.NativeEndian.Uint16(attrs))
-		if size < unix.SizeofNlAttr || size > len(attrs) {
-			return nil
-		}
-		if binary.NativeEndian.Uint16(attrs[2:])&typeMask == kind {
-			return attrs[unix.SizeofNlAttr:size]
-		}
-		attrs = attrs[min(len(attrs), align4(size)):]
-	}
-	return nil
-}
-
-func eachAttr(attrs []byte, do func(kind uint16, payload []byte)) {
-	for len(attrs) >= unix.SizeofNlAttr {
-		size := int(binary.NativeEndian.Uint16(attrs))
-		if size < unix.SizeofNlAttr || size > len(attrs) {
-			return
-		}
-		do(binary.NativeEndian.Uint16(attrs[2:]), attrs[unix.SizeofNlAttr:size])
-		attrs = attrs[min(len(attrs), align4(size)):]
-	}
-}
-
-func align4(n int) int { return (n + 3) &^ 3 }

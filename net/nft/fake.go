@@ -33,8 +33,13 @@ func NewFake() *Fake { return &Fake{Tables: State{}} }
 func (f *Fake) Observe(context.Context) (State, error) { return clone(f.Tables), nil }
 
 // Counts returns what Counted says of the set.
-func (f *Fake) Counts(_ context.Context, family Family, table, set string) (map[string]Tally, error) {
-	return maps.Clone(f.Counted[Table{Family: family, Name: table}.key()+" "+set]), nil
+func (f *Fake) Counts(_ context.Context, family Family, table, set string) ([]Counted, error) {
+	counted := f.Counted[Table{Family: family, Name: table}.key()+" "+set]
+	var counts []Counted
+	for _, key := range slices.Sorted(maps.Keys(counted)) {
+		counts = append(counts, Counted{key, counted[key]})
+	}
+	return counts, nil
 }
 
 // Apply carries out all changes or none.

@@ -326,7 +326,12 @@ func TestCountsStay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return counts[key].Packets
+		for _, c := range counts {
+			if c.Key == key {
+				return c.Packets
+			}
+		}
+		return 0
 	}
 	before := counted()
 	if before == 0 {
