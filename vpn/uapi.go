@@ -80,6 +80,8 @@ func words(cfg wgtypes.Config) string {
 func parse(r io.Reader) (*wgtypes.Device, error) {
 	d := &wgtypes.Device{Type: wgtypes.Userspace}
 	lines := bufio.NewScanner(r)
+	const room = 1 << 16 // a thousand peers come in a few reads
+	lines.Buffer(make([]byte, room), room)
 	var peer *wgtypes.Peer
 	for lines.Scan() {
 		if lines.Text() == "" {
