@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -21,6 +22,37 @@ type Document struct {
 	Made   time.Time   `json:"made_at"`
 	VMs    []VM        `json:"vms"`
 	VPN    *VPN        `json:"vpn,omitempty"`
+
+	Gateway *Gateway `json:"gateway,omitempty"`
+}
+
+// Gateway is where the tenant looks after its machines without being in them.
+type Gateway struct {
+	SSH     string  `json:"ssh"` // the command, to which words are added
+	Listen  string  `json:"listen"`
+	HostKey HostKey `json:"host_key"`
+	Known   bool    `json:"known"` // a key of the tenant is registered there
+}
+
+// KnownHosts is a line for a known_hosts file.
+func (g Gateway) KnownHosts() string {
+	host, port, err := net.SplitHostPort(g.Listen)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("[%s]:%s %s\n", host, port, g.HostKey.Line)
+}
+
+func (g Gateway) section() section {
+	s := section{
+		title: "Gateway: start, stop, restart and rebuild without logging in",
+		facts: []fact{{"What there is to be said", g.SSH + " help"}, {"For example", g.SSH + " vm list"}, {"Host key", g.HostKey.Fingerprint}},
+		note:  "It takes the keys that are registered with your provider, and no password.", code: g.KnownHosts(),
+	}
+	if !g.Known {
+		s.note = "No key of yours is registered there yet: send your provider a public one."
+	}
+	return s
 }
 
 // VM is one machine.
@@ -128,6 +160,9 @@ func (d Document) sections() []section {
 		if lines := v.KnownHosts(); lines != "" {
 			all = append(all, section{title: "For known_hosts: " + string(v.Name), code: lines, note: "A machine that shows another key is not this one."})
 		}
+	}
+	if d.Gateway != nil {
+		all = append(all, d.Gateway.section())
 	}
 	if d.VPN != nil {
 		all = append(all, section{title: "VPN: peer " + string(d.VPN.Peer), code: d.VPN.Config, note: "For wg-quick, or to be scanned by an application of WireGuard. The private key in it is kept nowhere else."})

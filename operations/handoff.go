@@ -21,6 +21,7 @@ type HandoffSpec struct {
 	SSHKeys      []string // beside those that the tenant has registered
 	Password     bool     // root gets one for once
 	KeepOperator bool     // the keys that were there stay
+	GatewayKey   string   // TYPE BASE64 of the tenants' gateway's host key; empty: it is not told
 }
 
 // HandOff gives root on VMs to their tenant. The keys of who had it go from the
@@ -93,6 +94,7 @@ func (p *Provider) HandOff(ctx context.Context, spec HandoffSpec, o Options) (Re
 		}
 		doc.VMs = append(doc.VMs, one)
 	}
+	doc.Gateway = handGateway(m, tenant, spec.GatewayKey)
 	doc.VPN, err = p.handPeer(ctx, m, tenant.Name, o)
 	return r, doc, err
 }
@@ -147,6 +149,24 @@ func (p *Provider) handVM(ctx context.Context, m *ispctl.Model, vm ispctl.VM, pa
 		v.Password, err = p.onetimePassword(ctx, vm)
 	}
 	return v, err
+}
+
+// handGateway says how the tenant looks after its VMs; nil where there is no
+// gateway.
+func handGateway(m *ispctl.Model, tenant ispctl.Tenant, key string) *handover.Gateway {
+	if !m.Gateway.Configured() || key == "" {
+		return nil
+	}
+	return &handover.Gateway{
+		SSH: gatewayCommand(m, tenant.Name), Listen: m.Gateway.Listen.String(), Known: len(tenant.Keys) > 0,
+		HostKey: handover.HostKey{Line: key, Fingerprint: ispctl.KeyFingerprint(key)},
+	}
+}
+
+// gatewayCommand is what a tenant says before the words of a command.
+func gatewayCommand(m *ispctl.Model, tenant ispctl.Name) string {
+	at := m.Gateway.Listen
+	return fmt.Sprintf("ssh -p %d %s@%s", at.Port(), tenant, at.Addr())
 }
 
 // handPeer makes the tenant's peer of the VPN, or gives it another key.

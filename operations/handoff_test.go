@@ -2,6 +2,7 @@ package operations_test
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,23 @@ func TestHandOff(t *testing.T) {
 		_, key, _ := strings.Cut(d.config, "PrivateKey = ")
 		key, _, _ = strings.Cut(key, "\n")
 		w.holdsNo(t, key)
+	}
+	if vm.Console != "ask your operator: ispctl vm console web1" || vm.Report != "" || doc.Gateway != nil {
+		t.Errorf("without a gateway: %+v, %+v", vm, doc.Gateway)
+	}
+	w.ok(w.SetGateway(ctx, ispctl.Gateway{Listen: netip.MustParseAddrPort("10.9.0.1:2222")}, operations.Options{}))
+	how.GatewayKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"
+	_, byGateway, err := w.HandOff(ctx, how, operations.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if vm, g := byGateway.VMs[0], byGateway.Gateway; vm.Console != "ssh -t -p 2222 acme@10.9.0.1 vm console web1" || vm.Report != "ssh -p 2222 acme@10.9.0.1 usage web1" ||
+		g == nil || g.Known || g.KnownHosts() != "[10.9.0.1]:2222 "+how.GatewayKey+"\n" {
+		t.Errorf("by the gateway: %+v, %+v", vm, g)
+	}
+	var text bytes.Buffer
+	if err := byGateway.Text(&text); err != nil || !strings.Contains(text.String(), "No key of yours is registered there yet") || !strings.Contains(text.String(), ispctl.KeyFingerprint(how.GatewayKey)) {
+		t.Errorf("%v\n%s", err, &text)
 	}
 	how.KeepOperator = true
 	if _, _, err := w.HandOff(ctx, how, operations.Options{}); err != nil {

@@ -96,6 +96,11 @@ func (p *Provider) describeHanded(m *ispctl.Model, vm ispctl.VM) handover.VM {
 		Name: vm.Name, Addresses: []string{}, SSH: []string{}, Keys: []string{}, Forwards: []string{}, Limits: []handover.Limit{},
 		Console: "ask your operator: ispctl vm console " + string(vm.Name),
 	}
+	if m.Gateway.Configured() && vm.Tenant != "" {
+		say := gatewayCommand(m, vm.Tenant)
+		v.Console = strings.Replace(say, "ssh ", "ssh -t ", 1) + " vm console " + string(vm.Name)
+		v.Report = say + " usage " + string(vm.Name)
+	}
 	for _, nic := range vm.ZoneNICs() {
 		v.Addresses = append(v.Addresses, addressesOf(nic)...)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"net/netip"
 
 	"github.com/spf13/cobra"
@@ -90,19 +91,30 @@ func (a *app) gatewayShow() *cobra.Command {
 				return err
 			}
 			v := gatewayView{Listen: ispctl.NoTenant}
-			if m.Gateway.Configured() {
-				key, err := gateway.HostKey(a.paths().GatewayKey())
-				if err != nil {
-					return err
-				}
-				public := key.PublicKey()
-				v = gatewayView{m.Gateway.Listen.String(), ssh.FingerprintSHA256(public), authorizedKey(public)}
+			if key, err := a.gatewayKey(c.Context(), p); err != nil {
+				return err
+			} else if key != "" {
+				v = gatewayView{m.Gateway.Listen.String(), ispctl.KeyFingerprint(key), key}
 			}
 			return gatewayListing.show(a, v)
 		},
 	}
 	a.outputFlag(c)
 	return c
+}
+
+// gatewayKey is the host key that tenants see, as TYPE BASE64; empty where there
+// is no gateway.
+func (a *app) gatewayKey(ctx context.Context, p *operations.Provider) (string, error) {
+	m, err := p.Model(ctx)
+	if err != nil || !m.Gateway.Configured() {
+		return "", err
+	}
+	key, err := gateway.HostKey(a.paths().GatewayKey())
+	if err != nil {
+		return "", err
+	}
+	return authorizedKey(key.PublicKey()), nil
 }
 
 // authorizedKey is a public key on one line, without its end.

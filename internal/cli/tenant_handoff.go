@@ -61,6 +61,9 @@ it. What is secret in it is kept nowhere else, so encrypt it for the tenant
 			if err != nil {
 				return err
 			}
+			if spec.GatewayKey, err = a.gatewayKey(c.Context(), p); err != nil {
+				return err
+			}
 			r, doc, err := p.HandOff(c.Context(), spec, o)
 			if o.DryRun || err != nil {
 				return a.report(r, o, err)
