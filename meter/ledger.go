@@ -22,6 +22,14 @@ type Reading struct {
 	Counts    map[Source]*Counts
 }
 
+// Of is what a source has counted; one that is not there counted nothing.
+func (r Reading) Of(s Source) Counts {
+	if c := r.Counts[s]; c != nil {
+		return *c
+	}
+	return Counts{}
+}
+
 // Slot is five minutes of UTC: the number of them since 1970.
 type Slot int64
 

@@ -128,8 +128,8 @@ func (l *Live) Next(ctx context.Context) ([]LiveView, error) {
 	for i, vm := range vms {
 		var passed meter.Counts
 		for _, nic := range vm.NICs {
-			source := meter.Source(nic.Tap)
-			passed = passed.Plus(r.Counts[source].Since(before.Counts[source]))
+			now, then := r.Of(meter.Source(nic.Tap)), before.Of(meter.Source(nic.Tap))
+			passed = passed.Plus(now.Since(&then))
 		}
 		limits := l.s.model.LimitsOf(vm)
 		v := LiveView{VM: vm.Name, UUID: vm.UUID, Zone: vm.Zone, At: r.At, Seconds: seconds}

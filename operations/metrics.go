@@ -53,20 +53,12 @@ func (m *Metrics) Read(ctx context.Context) ([]prom.Family, error) {
 			return nil, err
 		}
 	}
-	m.last, m.at = metricsOf(m.s.model, r.Counts, drops), now
+	m.last, m.at = metricsOf(m.s.model, r, drops), now
 	return m.last, nil
 }
 
-// countsOf is what a source has counted; one that is not there counted nothing.
-func countsOf(counts map[meter.Source]*meter.Counts, source string) meter.Counts {
-	if c := counts[meter.Source(source)]; c != nil {
-		return *c
-	}
-	return meter.Counts{}
-}
-
 // metricsOf says readings as families.
-func metricsOf(m *ispctl.Model, counts map[meter.Source]*meter.Counts, drops Drops) []prom.Family {
+func metricsOf(m *ispctl.Model, r meter.Reading, drops Drops) []prom.Family {
 	passed := []string{"vm", "zone", "with", "direction"}
 	bytes := prom.Family{Name: "ispctl_vm_bytes_total", Help: "Bytes of frames that passed a VM, as the guest sees them.", Kind: prom.Counter, Labels: passed}
 	packets := prom.Family{Name: "ispctl_vm_packets_total", Help: "Frames that passed a VM, as the guest sees them.", Kind: prom.Counter, Labels: passed}
@@ -79,7 +71,7 @@ func metricsOf(m *ispctl.Model, counts map[meter.Source]*meter.Counts, drops Dro
 		var c meter.Counts
 		reasons := map[string]uint64{}
 		for _, nic := range vm.NICs {
-			c = c.Plus(countsOf(counts, nic.Tap))
+			c = c.Plus(r.Of(meter.Source(nic.Tap)))
 			for reason, n := range drops[nic.Tap] {
 				reasons[reason] += n
 			}
@@ -111,7 +103,7 @@ func metricsOf(m *ispctl.Model, counts map[meter.Source]*meter.Counts, drops Dro
 	owners := ownersOf(m)
 	for _, source := range slices.Sorted(maps.Keys(owners)) {
 		if o := owners[source]; o.Kind == state.AddressMeter {
-			c := countsOf(counts, string(source))[meter.Internet]
+			c := r.Of(source)[meter.Internet]
 			address.Add(c.In.Bytes, o.Name, "in")
 			address.Add(c.Out.Bytes, o.Name, "out")
 		}
