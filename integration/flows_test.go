@@ -23,6 +23,28 @@ func TestFlows(t *testing.T) {
 	const n = 40
 	exchange(t, web.ns, w.internet, gateway+":5353", n)
 	exchange(t, mail.ns, w.internet, gateway+":5354", n)
+	// What is spoken at the moment is seen at once, of any zone.
+	talked := make(chan struct{})
+	go func() {
+		defer close(talked)
+		for range 40 {
+			exchange(t, mail.ns, w.internet, gateway+":5355", 5)
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	var live []operations.LiveFlowView
+	w.show(&live, "top", "mail1", "--flows", "--once", "--interval", "1s")
+	<-talked
+	seen := 0
+	for _, v := range live {
+		if v.VM != "mail1" || v.Protocol != "udp" || v.Remote != gateway+":5355" || v.Opened != "vm" || v.OutBits <= v.InBits || v.InBits == 0 {
+			t.Errorf("top: %+v", v)
+		}
+		seen++
+	}
+	if seen == 0 {
+		t.Error("top shows no flows of mail1")
+	}
 	stop := w.storm(web.ns, func(s *net.UDPConn, i int) {
 		_, _ = s.WriteToUDP([]byte("?"), &net.UDPAddr{IP: net.ParseIP(gateway), Port: 10000 + i%50000}) // what is refused is recorded, too
 	})

@@ -81,6 +81,7 @@ type StatusView struct {
 	Confirm       PendingView  `json:"confirm"` // the change that awaits its confirmation
 	Serve         ServeView    `json:"serve"`
 	Unheld        []UnheldView `json:"unheld"` // limits that this host cannot hold VMs to
+	Fallbacks     []Fallback   `json:"fallbacks"`
 }
 
 // ServeView is whether the resident part runs.
@@ -121,7 +122,7 @@ func (p *Provider) Status(ctx context.Context) (StatusView, error) {
 		Confirm: confirm, Serve: serve, Admin: viewAdmin(m),
 		Root: m.Paths.Root, NetNS: m.Installation.NetNS, Hypervisor: m.Installation.Hypervisor, Uplink: m.Uplink.Interface,
 		Zones: len(m.Zones), Addresses: len(m.Addresses), Forwards: len(m.Forwards), VMs: len(m.VMs),
-		Faults: []FaultView{}, Pending: []string{}, Unheld: p.unheldLimits(m),
+		Faults: []FaultView{}, Pending: []string{}, Unheld: p.unheldLimits(m), Fallbacks: p.fallbacks(),
 	}
 	for _, vm := range m.VMs {
 		if vm.Wanted == ispctl.Running {

@@ -41,7 +41,7 @@ type LiveView struct {
 
 // LiveQuery says whose rates, and in which order.
 type LiveQuery struct {
-	Of    string // a VM or a zone; empty: all VMs
+	Of    string // a VM, a zone or a tenant; empty: all VMs
 	Sort  string // one of LiveOrders
 	Limit int    // no more VMs than that; 0: all
 }
@@ -72,6 +72,16 @@ func LiveOrders() []string {
 	return names
 }
 
+func (q LiveQuery) check() error {
+	if !slices.Contains(LiveOrders(), q.Sort) {
+		return ispctl.Invalid("order", q.Sort, "is not known; have: %s", strings.Join(LiveOrders(), ", "))
+	}
+	if q.Limit < 0 {
+		return ispctl.Invalid("number of VMs", strconv.Itoa(q.Limit), "is less than none")
+	}
+	return nil
+}
+
 // Live tells rates from one reading of the counters to the next. It books
 // nothing.
 type Live struct {
@@ -82,11 +92,8 @@ type Live struct {
 
 // Live takes the first reading.
 func (p *Provider) Live(ctx context.Context, q LiveQuery) (*Live, error) {
-	if !slices.Contains(LiveOrders(), q.Sort) {
-		return nil, ispctl.Invalid("order", q.Sort, "is not known; have: %s", strings.Join(LiveOrders(), ", "))
-	}
-	if q.Limit < 0 {
-		return nil, ispctl.Invalid("number of VMs", strconv.Itoa(q.Limit), "is less than none")
+	if err := q.check(); err != nil {
+		return nil, err
 	}
 	l := &Live{s: &Sampler{p: p, generation: -1}, query: q}
 	if err := l.s.refresh(ctx); err != nil {

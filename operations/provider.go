@@ -42,6 +42,7 @@ type Provider struct {
 	Ballooner  Ballooner // nil: what guests have of memory is fixed
 	Pressure   func() (ispctl.HostMemory, error)
 	Uses       func([]ispctl.VM) (map[int64]GuestUse, error) // what processes of guests have used so far; nil: it is not known
+	Fallbacks  func() []Fallback                             // what is done in another way than it would be best; nil: nothing
 	Unheld     func() map[string]string                      // limits that this host cannot hold, by name, and why; nil: it holds all
 	CheckTrunk TrunkCheck                                    // nil: any interface will do
 	Images     *images.Store

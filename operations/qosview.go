@@ -50,6 +50,7 @@ type QoSView struct {
 	VM         ispctl.Name       `json:"vm"`
 	Zone       ispctl.Name       `json:"zone"`
 	Plan       ispctl.Name       `json:"plan"`
+	Tenant     ispctl.Name       `json:"tenant"`
 	Configured map[string]string `json:"configured"` // its own limits, in place of the plan's
 	Effective  LimitsView        `json:"effective"`
 	Flows      []FlowView        `json:"flows"`
@@ -121,8 +122,8 @@ func (p *Provider) rates(ctx context.Context) (map[string]Octets, error) {
 	return now, err
 }
 
-// QoS shows what VMs may use and what they use now: all, those of a zone, or
-// one.
+// QoS shows what VMs may use and what they use now: all, those of a zone or of a
+// tenant, or one.
 func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 	m, err := p.Store.Model(ctx)
 	if err != nil {
@@ -148,7 +149,7 @@ func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 	}
 	views := make([]QoSView, len(vms))
 	for i, vm := range vms {
-		v := QoSView{VM: vm.Name, Zone: vm.Zone, Plan: vm.Plan, Configured: map[string]string{}, Effective: viewLimits(m.LimitsOf(vm)), Flows: []FlowView{}}
+		v := QoSView{VM: vm.Name, Zone: vm.Zone, Plan: vm.Plan, Tenant: vm.Tenant, Configured: map[string]string{}, Effective: viewLimits(m.LimitsOf(vm)), Flows: []FlowView{}}
 		for _, f := range ispctl.LimitTable() {
 			if text := f.Text(vm.Limits); text != "" {
 				v.Configured[f.Key()] = text
@@ -167,18 +168,23 @@ func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 	return views, nil
 }
 
-// guestsOf are the VMs of a zone, or the one of that name. A VM comes first.
+// guestsOf are the VMs of a zone or of a tenant, or the one of that name. A VM
+// comes first, then a zone.
 func guestsOf(m *ispctl.Model, name string) ([]ispctl.VM, error) {
 	vm, err := m.VM(name)
 	if err == nil {
 		return []ispctl.VM{vm}, nil
 	}
+	of := func(vm ispctl.VM) ispctl.Name { return vm.Zone }
 	if _, noZone := m.Zone(name); noZone != nil {
-		return nil, err
+		if _, noTenant := m.Tenant(name); noTenant != nil {
+			return nil, err
+		}
+		of = func(vm ispctl.VM) ispctl.Name { return vm.Tenant }
 	}
-	var some []ispctl.VM
+	some := []ispctl.VM{}
 	for _, vm := range m.Guests() {
-		if string(vm.Zone) == name {
+		if string(of(vm)) == name {
 			some = append(some, vm)
 		}
 	}

@@ -47,3 +47,17 @@ func (p *Provider) unheldLimits(m *ispctl.Model) []UnheldView {
 	}
 	return unheld
 }
+
+// Fallback is something that a host's kernel lacks, and what is done instead.
+type Fallback struct {
+	Lacks   string `json:"lacks"`
+	Instead string `json:"instead"`
+	Means   string `json:"means"` // to the VMs, or the operator
+}
+
+func (p *Provider) fallbacks() []Fallback {
+	if p.Fallbacks == nil {
+		return []Fallback{}
+	}
+	return append([]Fallback{}, p.Fallbacks()...)
+}

@@ -42,7 +42,7 @@ func crowded(t testing.TB, n, mtu int, l ispctl.Limits) (w *network, inet string
 // TestCrowdRates: guests that have nothing but queues in interfaces that they
 // share get their rates, both ways, as those with trees of their own do.
 func TestCrowdRates(t *testing.T) {
-	steps := []ispctl.Rate{10 * ispctl.Mbit, 100 * ispctl.Mbit}
+	steps := []ispctl.Rate{10 * ispctl.Mbit}
 	seconds := 4
 	if *long {
 		steps, seconds = []ispctl.Rate{ispctl.Mbit, 10 * ispctl.Mbit, 100 * ispctl.Mbit, 500 * ispctl.Mbit}, 15
@@ -65,11 +65,12 @@ func TestCrowdRates(t *testing.T) {
 					guest: i, way: []way{down, up}[i%2], udp: i/2 == 1, offered: ispctl.Rate(offered * float64(rate)),
 					port: 5900 + i, seconds: seconds, to: internet, at: inet, window: window,
 				}
+				name := fmt.Sprintf("%s, udp %v", x.way, x.udp)
 				one := func() {
 					off := w.near(t, x, rate)
-					t.Logf("%s, udp %v: off by %+.2f %%", x.way, x.udp, off*100)
+					t.Logf("%s: off by %+.2f %%", name, off*100)
 					if math.Abs(off) > tolerance {
-						t.Errorf("%s, udp %v: off by %+.2f %%", x.way, x.udp, off*100)
+						t.Errorf("%s: off by %+.2f %%", name, off*100)
 					}
 				}
 				if rate > 10*ispctl.Mbit {

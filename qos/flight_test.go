@@ -47,6 +47,7 @@ func TestChangeInFlight(t *testing.T) {
 
 // TestFlowLimit: one port is slow, and the others are as fast as they may be.
 func TestFlowLimit(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 2, 1500)
 	limits := ispctl.Limits{Down: 50 * ispctl.Mbit, Up: 50 * ispctl.Mbit}
@@ -81,6 +82,7 @@ func (w *network) bothWays(do func(int, way)) {
 // TestLocalIsAnotherRate: what is exchanged with a zone of this host has its own
 // limit.
 func TestLocalIsAnotherRate(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 2, 1500)
 	for i := range w.guests {
@@ -96,6 +98,7 @@ func TestLocalIsAnotherRate(t *testing.T) {
 // TestNeighbour: a guest that takes all it can get takes nothing from another's
 // rate.
 func TestNeighbour(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 4, 1500)
 	for i := range w.guests {
@@ -122,6 +125,7 @@ func TestNeighbour(t *testing.T) {
 // TestTapIsMadeAnew: a tap that went, with all that was on it, is shaped as it
 // was before its guest is back, by an ispctl that remembers nothing.
 func TestTapIsMadeAnew(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 1, 1500)
 	w.limit(t, 0, ispctl.Limits{Down: 10 * ispctl.Mbit, Up: 10 * ispctl.Mbit})

@@ -125,6 +125,7 @@ func TestMarksAreWritten(t *testing.T) {
 // TestEachConnection: what matches is held to its rate, connection by
 // connection, and what does not is not.
 func TestEachConnection(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 1, 1500)
 	inet := w.uplinked(t, ispctl.Uplink{})

@@ -20,6 +20,7 @@ import (
 // TestUplinkIsShared: two guests that want all of the uplink have their
 // guarantee each, and what is left in proportion to it.
 func TestUplinkIsShared(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 2, 1500)
 	inet := w.uplinked(t, ispctl.Uplink{Up: 45 * ispctl.Mbit})
@@ -105,6 +106,7 @@ func (w *network) mark(t testing.TB) {
 // TestTotals: the guests of a zone have no more than the zone's total together,
 // in either direction, and what comes in is shared out as what goes out is.
 func TestTotals(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 2, 1500)
 	inet := w.uplinked(t, ispctl.Uplink{Down: 9 * ispctl.Mbit})

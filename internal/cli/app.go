@@ -223,6 +223,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	}
 	p.Drops = dropsOf(inst)
 	p.Hypervisor, p.Agent, p.DomainType = hypervisor, hypervisor, vm.HostOf(inst).Type
+	p.Fallbacks = fallbacks
 	if p.Unheld, err = unheld(inst, a.paths()); err != nil {
 		return nil, err
 	}

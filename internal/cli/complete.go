@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -94,4 +95,10 @@ func forwardNames(m *ispctl.Model) []string {
 
 func imageNames(m *ispctl.Model) []string {
 	return namesOf(m.Images, func(i ispctl.Image) string { return string(i.Name) })
+}
+
+// guestSets are the names by which VMs are shown: their own, their zones' and
+// their tenants'.
+func guestSets(m *ispctl.Model) []string {
+	return slices.Concat(vmNames(m), zoneNames(m), tenantNames(m))
 }

@@ -8,19 +8,21 @@ import (
 
 func (a *app) qosShow() *cobra.Command {
 	c := &cobra.Command{
-		Use: "show [VM|ZONE]", Short: "Show what VMs may use, and what they use now",
+		Use: "show [VM|ZONE|TENANT]", Short: "Show what VMs may use, and what they use now",
 		Long: `Show what VMs may use, and what they use now.
 
 Rates are bits per second of whole Ethernet frames, as tc(8) counts them; sizes
-are bytes. What is used now is watched for half a second.`,
-		Example: "  ispctl qos show\n  ispctl qos show web1 -o json",
+are bytes. What is used now is watched for half a second. Of a zone or a tenant
+all VMs are shown; what they may have together: ispctl qos total list. Where a VM,
+a zone and a tenant have the same name, the VM comes first, then the zone.`,
+		Example: "  ispctl qos show\n  ispctl qos show web1 -o json\n  ispctl qos show acme -o wide",
 		Args: func(c *cobra.Command, given []string) error {
 			if len(given) > 1 {
-				return args(1, "a VM, a zone or nothing")(c, given)
+				return args(1, "a VM, a zone, a tenant or nothing")(c, given)
 			}
 			return nil
 		},
-		ValidArgsFunction: first(a.complete(func(m *ispctl.Model) []string { return append(vmNames(m), zoneNames(m)...) })),
+		ValidArgsFunction: first(a.complete(func(m *ispctl.Model) []string { return guestSets(m) })),
 		RunE: func(c *cobra.Command, given []string) error {
 			if err := a.checkFormat(); err != nil {
 				return err

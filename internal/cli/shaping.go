@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"ispctl"
+	"ispctl/operations"
 	"ispctl/qos"
 	"ispctl/vm"
 )
@@ -32,6 +33,26 @@ func (s *shaping) desired(m *ispctl.Model) (qos.State, error) {
 var means = sync.OnceValue(func() qos.Means {
 	return qos.Means{Leaf: sync.OnceValue(qos.BestLeaf), Crowds: sync.OnceValue(qos.CanCrowd)}
 })
+
+// fallbacks are the means that the kernel lacks, for [operations.Provider].
+func fallbacks() []operations.Fallback { return fallbacksOf(means()) }
+
+func fallbacksOf(m qos.Means) []operations.Fallback {
+	var all []operations.Fallback
+	if leaf := m.Leaf(); leaf != qos.FQCodel {
+		all = append(all, operations.Fallback{
+			Lacks: string(qos.FQCodel), Instead: string(leaf) + " in its place",
+			Means: "one flow of a VM delays its others, by a tenth of a second at most where the VM is at its limit",
+		})
+	}
+	if !m.Crowds() {
+		all = append(all, operations.Fallback{
+			Lacks: "shapers in the queues of an interface (mq, tbf, eBPF)", Instead: "classes per VM in their place",
+			Means: "rates are the same; thousands of VMs take a minute to shape",
+		})
+	}
+	return all
+}
 
 // again shapes the taps of a guest that stands still and is about to go on. One
 // guest at a time, for the queues have one socket.

@@ -68,6 +68,9 @@ func (a *app) statusTable(s operations.StatusView) error {
 	for _, u := range s.Unheld {
 		fmt.Fprintf(a.streams.Out, "not held: %s of %s: %s\n", u.Limit, plural(len(u.VMs), "VM"), u.Why)
 	}
+	for _, f := range s.Fallbacks {
+		fmt.Fprintf(a.streams.Out, "fallback: this kernel has no %s: %s; %s\n", f.Lacks, f.Instead, f.Means)
+	}
 	for _, c := range s.Pending {
 		fmt.Fprintf(a.streams.Out, "pending: %s\n", c)
 	}

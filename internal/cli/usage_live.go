@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -71,7 +72,7 @@ func shareText(bits uint64, ceiling int64) string {
 
 func (a *app) usageLive() *cobra.Command {
 	return a.live(liveListing, "name", &cobra.Command{
-		Use: "live [VM|ZONE]", Short: "Show what passes at VMs now, by where the other end is",
+		Use: "live [VM|ZONE|TENANT]", Short: "Show what passes at VMs now, by where the other end is",
 		Long: `Show what passes at VMs now, by where the other end is.
 
 Rates are bits per second of whole Ethernet frames, from two readings of the
@@ -82,32 +83,30 @@ interrupted, or, with --once, one is printed.`,
 }
 
 func (a *app) top() *cobra.Command {
-	return a.live(topListing, "busy", &cobra.Command{
-		Use: "top [VM|ZONE]", Short: "Show the busiest VMs, and how much of their limits they use",
-		Long: `Show the busiest VMs, and how much of their limits they use.
+	c := a.live(topListing, "busy", &cobra.Command{
+		Use: "top [VM|ZONE|TENANT]", Short: "Show the busiest VMs, or their flows, and how much of their limits they use",
+		Long: `Show the busiest VMs, or their flows, and how much of their limits they use.
 
 IN and OUT are with the Internet; ELSEWHERE is both directions of all else. On a
-terminal the table stays in its place; elsewhere one follows the other.`,
-		Example: "  ispctl top\n  ispctl top dmz --sort out --limit 10\n  ispctl top --once",
+terminal the table stays in its place; elsewhere one follows the other.
+
+With --flows the connections of VMs are shown instead, as the host's table of
+connections counts them: it begins to with the first that is opened after this
+command, or after serve in a host with a zone whose flows are recorded.`,
+		Example: "  ispctl top\n  ispctl top dmz --sort out --limit 10\n  ispctl top web1 --flows --limit 20\n  ispctl top --once",
 	})
+	a.topFlows(c)
+	return c
 }
 
 // live makes a command that prints rates again and again.
 func (a *app) live(l listing[operations.LiveView], order string, c *cobra.Command) *cobra.Command {
-	q := operations.LiveQuery{Sort: order}
-	var every time.Duration
-	var once bool
-	c.Args = atMost(1, "a VM or a zone")
-	c.ValidArgsFunction = first(a.complete(func(m *ispctl.Model) []string { return append(vmNames(m), zoneNames(m)...) }))
+	c.Args = atMost(1, "a VM, a zone or a tenant")
+	c.ValidArgsFunction = first(a.complete(func(m *ispctl.Model) []string { return guestSets(m) }))
 	c.RunE = func(c *cobra.Command, given []string) error {
-		if err := a.checkFormat(); err != nil {
+		q, every, once, err := a.liveFlags(c, given)
+		if err != nil {
 			return err
-		}
-		if every < shortestLook {
-			return ispctl.Invalid("interval", every.String(), "is shorter than %s", shortestLook)
-		}
-		if len(given) > 0 {
-			q.Of = given[0]
 		}
 		p, err := a.meteringProvider(c.Context())
 		if err != nil {
@@ -117,19 +116,38 @@ func (a *app) live(l listing[operations.LiveView], order string, c *cobra.Comman
 		if err != nil {
 			return err
 		}
-		return a.follow(c.Context(), rates, l, every, once)
+		return follow(c.Context(), a, rates.Next, l, every, once)
 	}
-	c.Flags().DurationVar(&every, "interval", 2*time.Second, "time between two readings")
-	c.Flags().BoolVar(&once, "once", false, "print one table, after one interval, and end")
-	c.Flags().IntVar(&q.Limit, "limit", 0, "show no more VMs than that; 0: all")
-	c.Flags().StringVar(&q.Sort, "sort", q.Sort, "the most first: busy, in, out, packets; or name")
+	c.Flags().Duration("interval", 2*time.Second, "time between two readings")
+	c.Flags().Bool("once", false, "print one table, after one interval, and end")
+	c.Flags().Int("limit", 0, "show no more VMs than that; 0: all")
+	c.Flags().String("sort", order, "the most first: busy, in, out, packets; or name")
 	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(operations.LiveOrders(), cobra.ShellCompDirectiveNoFileComp))
 	a.outputFlag(c)
 	return c
 }
 
+// liveFlags is what a command of [app.live] was told.
+func (a *app) liveFlags(c *cobra.Command, given []string) (q operations.LiveQuery, every time.Duration, once bool, err error) {
+	var errs [4]error
+	every, errs[0] = c.Flags().GetDuration("interval")
+	once, errs[1] = c.Flags().GetBool("once")
+	q.Limit, errs[2] = c.Flags().GetInt("limit")
+	q.Sort, errs[3] = c.Flags().GetString("sort")
+	if err := errors.Join(append(errs[:], a.checkFormat())...); err != nil {
+		return q, every, once, err
+	}
+	if every < shortestLook {
+		return q, every, once, ispctl.Invalid("interval", every.String(), "is shorter than %s", shortestLook)
+	}
+	if len(given) > 0 {
+		q.Of = given[0]
+	}
+	return q, every, once, nil
+}
+
 // follow prints rates until ctx ends, which is how it is meant to end.
-func (a *app) follow(ctx context.Context, rates *operations.Live, l listing[operations.LiveView], every time.Duration, once bool) error {
+func follow[T any](ctx context.Context, a *app, next func(context.Context) ([]T, error), l listing[T], every time.Duration, once bool) error {
 	out, isFile := a.streams.Out.(*os.File)
 	screen := !once && a.format == "table" && isFile && isTerminal(out)
 	tick := time.NewTicker(every)
@@ -140,7 +158,7 @@ func (a *app) follow(ctx context.Context, rates *operations.Live, l listing[oper
 			return nil
 		case <-tick.C:
 		}
-		views, err := rates.Next(ctx)
+		views, err := next(ctx)
 		if err != nil {
 			return err
 		}
