@@ -226,7 +226,7 @@ func (b *builder) kernel() error {
 	if err := copyFile(found[0], filepath.Join(b.stage, kernelFile)); err != nil {
 		return err
 	}
-	initrd, err := initramfs(b.packages(), b.recipe.Xen)
+	initrd, err := initramfs(b.packages(), b.recipe)
 	if err != nil {
 		return fmt.Errorf("initial RAM disk: %w", err)
 	}

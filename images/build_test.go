@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,10 +140,13 @@ func TestInitramfs(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(packages, "bin/busybox"), "an odd size")
-	for _, m := range modules {
+	// Those that all images need, and those of one recipe.
+	const extra = "virtio_balloon"
+	names := append(slices.Clone(modules[:]), extra)
+	for _, m := range names {
 		write(t, filepath.Join(packages, "lib/modules/6.1.0/kernel/drivers", m+".ko"), m)
 	}
-	data, err := initramfs(packages, false)
+	data, err := initramfs(packages, Recipe{Modules: []string{extra}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,10 +160,10 @@ func TestInitramfs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Join(modules[:], ".ko\n") + ".ko\n"; string(order) != want {
+	if want := strings.Join(names, ".ko\n") + ".ko\n"; string(order) != want {
 		t.Errorf("order: %q", order)
 	}
-	for _, m := range modules {
+	for _, m := range names {
 		if got, err := os.ReadFile(filepath.Join(tree, "modules", m+".ko")); err != nil || string(got) != m {
 			t.Errorf("%s: %q, %v", m, got, err)
 		}
@@ -171,7 +175,7 @@ func TestInitramfs(t *testing.T) {
 		t.Errorf("init: %v, %v", st, err)
 	}
 	remove(t, packages, "lib/modules/6.1.0/kernel/drivers/isofs.ko")
-	if _, err := initramfs(packages, false); err == nil || !strings.Contains(err.Error(), "isofs") {
+	if _, err := initramfs(packages, Recipe{}); err == nil || !strings.Contains(err.Error(), "isofs") {
 		t.Errorf("without isofs: %v", err)
 	}
 }
@@ -192,7 +196,7 @@ func TestInitramfsOfDebian13(t *testing.T) {
 		write(t, filepath.Join(lib, m+".ko"), "module "+m)
 		testkit.Sh(t, "xz", filepath.Join(lib, m+".ko"))
 	}
-	data, err := initramfs(packages, false)
+	data, err := initramfs(packages, Recipe{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ var applets = [...]string{"insmod", "mount", "sh", "switch_root", "umount", "usl
 // initramfs is the initial RAM disk: busybox, a script, and the modules, out of
 // a tree of unpacked packages. It is not compressed: on an emulated CPU,
 // unpacking a megabyte takes longer than copying three.
-func initramfs(packages string, xen bool) ([]byte, error) {
+func initramfs(packages string, r Recipe) ([]byte, error) {
 	var a cpio
 	for _, dir := range []string{"bin", "dev", "modules", "proc", "root"} {
 		a.add(dir, fs.ModeDir|0o755, nil)
@@ -60,8 +60,8 @@ func initramfs(packages string, xen bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := modules[:]
-	if xen {
+	names := append(modules[:len(modules):len(modules)], r.Modules...)
+	if r.Xen {
 		names = append(names, xenModules[:]...)
 		script = bytes.Replace(script, []byte(loaded), []byte(loaded+xenDisks), 1)
 	}

@@ -42,6 +42,10 @@ type Recipe struct {
 	// Xen gives the initial RAM disk the drivers of guests on Xen.
 	Xen bool `json:",omitempty"`
 
+	// Modules of the kernel are loaded by the initial RAM disk besides those
+	// that every image needs: for guests without udev.
+	Modules []string `json:",omitempty"`
+
 	Size    ispctl.Size // of the file system; it grows to the disk at boot
 	Cmdline string      // of the kernel
 }
@@ -94,6 +98,7 @@ func Catalogue() []Recipe {
 			Description: "Debian kernel with busybox and dropbear; boots in seconds",
 			Suite:       "bookworm",
 			Packages:    []string{"dropbear-bin", "e2fsprogs"},
+			Modules:     []string{"virtio_balloon"}, // memory that the host takes back
 			Size:        ispctl.MinDisk,
 			Cmdline:     microCmdline,
 		},
