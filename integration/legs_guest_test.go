@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ispctl/operations"
 )
 
 // adminLegs logs in to a real guest over its leg, and lets root inside try to
@@ -36,6 +38,11 @@ echo done`, own, mail1.AdminAddress, first(mail1.AdminAddress), strings.TrimSuff
 	}
 	if drops := w.vm("web1").Drops; drops["leg"] == 0 || drops["mac"] == 0 {
 		t.Errorf("what it tried is not counted: %v", drops)
+	}
+	var dropped []operations.DroppedView
+	w.show(&dropped, "usage", "drops", "web1")
+	if len(dropped) != 1 || dropped[0].Wall.Packets == 0 || dropped[0].Spoof.Packets == 0 || dropped[0].Spoof.Bytes < 42*dropped[0].Spoof.Packets {
+		t.Errorf("what it tried is not told apart: %+v", dropped)
 	}
 	back := "ip link set eth1 down; ip link set eth1 address " + web1.NICs[1].MAC + "; ip link set eth1 up"
 	if out, err := w.ssh(w.internet, external, "2222", back); err != nil {

@@ -47,11 +47,9 @@ func (m *Metrics) Read(ctx context.Context) ([]prom.Family, error) {
 	if err != nil {
 		return nil, err
 	}
-	var drops Drops
-	if m.s.p.Drops != nil {
-		if drops, err = m.s.p.Drops(ctx); err != nil {
-			return nil, err
-		}
+	drops, err := m.s.p.readDrops(ctx, m.s.model)
+	if err != nil {
+		return nil, err
 	}
 	m.last, m.at = metricsOf(m.s.model, r, drops), now
 	return m.last, nil
@@ -62,7 +60,7 @@ func metricsOf(m *ispctl.Model, r meter.Reading, drops Drops) []prom.Family {
 	passed := []string{"vm", "zone", "with", "direction"}
 	bytes := prom.Family{Name: "ispctl_vm_bytes_total", Help: "Bytes of frames that passed a VM, as the guest sees them.", Kind: prom.Counter, Labels: passed}
 	packets := prom.Family{Name: "ispctl_vm_packets_total", Help: "Frames that passed a VM, as the guest sees them.", Kind: prom.Counter, Labels: passed}
-	dropped := prom.Family{Name: "ispctl_vm_dropped_packets_total", Help: "Frames that a VM sent and the wall dropped.", Kind: prom.Counter, Labels: []string{"vm", "zone", "reason"}}
+	dropped := prom.Family{Name: "ispctl_vm_dropped_packets_total", Help: "Frames of a VM that the wall or its shapers dropped.", Kind: prom.Counter, Labels: []string{"vm", "zone", "reason"}}
 	ceiling := prom.Family{Name: "ispctl_vm_ceiling_bits_per_second", Help: "The most a VM may use with the Internet, where that is limited.", Kind: prom.Gauge, Labels: []string{"vm", "zone", "direction"}}
 	quota := prom.Family{Name: "ispctl_vm_quota_used_up", Help: "1 while a VM is throttled or blocked for its quota.", Kind: prom.Gauge, Labels: []string{"vm", "zone", "action"}}
 	address := prom.Family{Name: "ispctl_address_bytes_total", Help: "Bytes of frames from and to the Internet, by external address.", Kind: prom.Counter, Labels: []string{"address", "direction"}}
@@ -73,7 +71,7 @@ func metricsOf(m *ispctl.Model, r meter.Reading, drops Drops) []prom.Family {
 		for _, nic := range vm.NICs {
 			c = c.Plus(r.Of(meter.Source(nic.Tap)))
 			for reason, n := range drops[nic.Tap] {
-				reasons[reason] += n
+				reasons[reason] += n.Packets
 			}
 		}
 		for _, class := range meter.Classes() {

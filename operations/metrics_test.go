@@ -20,8 +20,8 @@ func TestMetrics(t *testing.T) {
 	tap := m.tap("web1")
 	m.counters[tap] = meter.Counts{meter.Internet: {In: meter.Way{Bytes: 1500, Packets: 3}}, meter.Near: {Out: meter.Way{Bytes: 7, Packets: 1}}}
 	m.counters["203.0.113.10"] = meter.Counts{meter.Internet: {Out: meter.Way{Bytes: 70, Packets: 1}}}
-	m.Drops = func(context.Context) (operations.Drops, error) {
-		return operations.Drops{string(tap): {"spoofed": 5}}, nil
+	m.Drops = func(context.Context, *ispctl.Model) (operations.Drops, error) {
+		return operations.Drops{string(tap): {"spoofed": {Packets: 5, Bytes: 300}}}, nil
 	}
 	m.ok(m.SetQuota(ctx, ispctl.Quota{VM: "web1", Volume: 10, Direction: ispctl.DirectionSum, Day: 1, Action: ispctl.ActionThrottle, Rate: ispctl.Mbit}, options{}))
 	m.sample()

@@ -34,10 +34,10 @@ type Provider struct {
 	Store      *state.Store
 	Layers     []converge.Layer
 	Hypervisor Hypervisor
-	Agent      Agent                                // of guests
-	DomainType string                               // what runs the guests: kvm, qemu (without hardware help), test
-	Drops      func(context.Context) (Drops, error) // what guests sent that the wall dropped
-	Traffic    Traffic                              // nil: what is used now is not known
+	Agent      Agent                                               // of guests
+	DomainType string                                              // what runs the guests: kvm, qemu (without hardware help), test
+	Drops      func(context.Context, *ispctl.Model) (Drops, error) // what walls and shapers dropped of guests
+	Traffic    Traffic                                             // nil: what is used now is not known
 	Host       HostFacts
 	Ballooner  Ballooner // nil: what guests have of memory is fixed
 	Pressure   func() (ispctl.HostMemory, error)
@@ -69,9 +69,6 @@ type Provider struct {
 	LockWait time.Duration // how long to wait for another ispctl
 	Progress func(Progress)
 }
-
-// Drops is how many frames were dropped, by the tap they came from and why.
-type Drops map[string]map[string]uint64
 
 // Progress is one step of something that takes time.
 type Progress struct {

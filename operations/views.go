@@ -240,8 +240,10 @@ type VMView struct {
 	Autostart AutostartView  `json:"autostart"`
 	Rescue    string         `json:"rescue,omitempty"` // the image that it boots in place of its own disk
 
-	// Drops is how many frames from the VM the wall has dropped, by reason.
-	Drops map[string]uint64 `json:"drops"`
+	// Drops is how many frames of the VM the wall and its shapers have dropped, by
+	// reason.
+	Drops   map[string]uint64 `json:"drops"`
+	Dropped DropSums          `json:"dropped"` // by who dropped it
 }
 
 // AutostartView is what becomes of a VM when its host boots.

@@ -20,11 +20,9 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 		return nil, err
 	}
 	live := p.liveStates(ctx, vms)
-	var drops Drops
-	if p.Drops != nil {
-		if drops, err = p.Drops(ctx); err != nil {
-			return nil, err
-		}
+	drops, err := p.readDrops(ctx, m)
+	if err != nil {
+		return nil, err
 	}
 	views := make([]VMView, len(vms))
 	for i, vm := range vms {
@@ -58,10 +56,10 @@ func (p *Provider) viewVMs(ctx context.Context, m *ispctl.Model, vms []ispctl.VM
 		for _, a := range m.AddressesOf(vm.Name, ispctl.VMModes...) {
 			v.External = append(v.External, viewAddress(m, a, nil))
 		}
-		v.Drops = map[string]uint64{}
+		v.Drops, v.Dropped = map[string]uint64{}, sumDrops(vm, drops)
 		for _, nic := range vm.NICs {
 			for reason, n := range drops[nic.Tap] {
-				v.Drops[reason] += n
+				v.Drops[reason] += n.Packets
 			}
 		}
 		phases, err := p.Store.Phases(ctx, vm.ID)

@@ -38,7 +38,7 @@ var accessTable = []access{
 	{[]string{roleOperator, roleAuditor}, "these change nothing, and show no secret and nothing of what is inside a guest", []string{
 		"address list", "audit export", "audit list", "audit verify", "doctor", "export", "forward list", "gateway show", "image catalogue", "image list", "image show", "image verify",
 		"plan list", "plan show", "qos capacity", "qos flow list", "qos show", "qos total list", "quota list", "quota show", "report monthly", "status", "tariff list", "template list",
-		"tenant key list", "tenant list", "tenant show", "top", "usage", "usage export", "usage flows", "usage live", "vm disk list", "vm list", "vm show", "vm snapshot list",
+		"tenant key list", "tenant list", "tenant show", "top", "usage", "usage drops", "usage export", "usage flows", "usage live", "vm disk list", "vm list", "vm show", "vm snapshot list",
 		"vpn peer list", "vpn peer show", "vpn status", "zone check", "zone list", "zone policy list", "zone show",
 	}},
 	{[]string{roleOperator}, "these show what is a guest's or a peer's own", []string{"template show", "vm console", "vm logs", "vpn config"}},

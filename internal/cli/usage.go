@@ -125,7 +125,7 @@ leg. Without --since it is the present month.`,
 	_ = c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(operations.Intervals(), cobra.ShellCompDirectiveNoFileComp))
 	directionFlag(c, &direction, "show one direction: ")
 	a.outputFlag(c)
-	c.AddCommand(a.usageLive(), a.usageSample(), a.usageSettings(), a.usageCorrect(), a.usageExport(), a.usageImport(), a.usageFlows())
+	c.AddCommand(a.usageLive(), a.usageSample(), a.usageSettings(), a.usageCorrect(), a.usageExport(), a.usageImport(), a.usageFlows(), a.usageDrops())
 	c.SuggestionsMinimumDistance = 2
 	return c
 }
