@@ -68,7 +68,7 @@ var importRules = []struct {
 	{"internal/drift", nil, "what the kernel says; knows nothing of ours", nil},
 	{"internal/doctor", []string{".", "zones"}, "examines a host; is handed what it examines by", nil},
 	{"internal/guard", nil, "processes; knows nothing of ours", nil},
-	{"internal/demo", []string{".", "internal/netns"}, "works through the program, as a user would", nil},
+	{"internal/demo", []string{".", "handover", "internal/netns"}, "works through the program, as a user would", nil},
 	{"internal/netns", nil, "knows nothing of ours", nil},
 	{"internal/testkit", nil, "knows nothing of ours", nil},
 	{"internal/testrun", nil, "a program of its own", nil},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,7 @@ type VM struct {
 	Addresses    []string    `json:"addresses"`
 	AdminAddress string      `json:"admin_address"` // by the VPN; empty: none
 	SSH          []string    `json:"ssh"`           // commands
+	KnownAs      []string    `json:"known_as"`      // by forwards, as known_hosts(5) has it: [ADDRESS]:PORT
 	HostKeys     []HostKey   `json:"host_keys"`
 	Keys         []string    `json:"authorized_keys"` // fingerprints of who may log in
 	Password     string      `json:"password"`        // of root, once; empty: none was set
@@ -122,6 +124,7 @@ func (v VM) KnownHosts() string {
 	if v.AdminAddress != "" {
 		names = append([]string{v.AdminAddress}, names...)
 	}
+	names = slices.Concat(names, v.KnownAs)
 	for _, key := range v.HostKeys {
 		if len(names) > 0 {
 			fmt.Fprintf(&b, "%s %s\n", strings.Join(names, ","), key.Line)

@@ -41,7 +41,7 @@ func TestDemo(t *testing.T) {
 	before := hostNetwork(t)
 	t.Cleanup(func() { ispctl("demo", "down") })
 	out := ispctl("demo", "up")
-	for _, want := range []string{"ok    login over SSH from the Internet", "ok    mail1 cannot be reached from web1", "Look around:", "demo down"} {
+	for _, want := range []string{"ok    login over SSH from the Internet", "ok    mail1 cannot be reached from web1", "ok    web1 is the tenant's", "Handed over to Acme", "PrivateKey = ", "For known_hosts: web1", "Look around:", "demo down"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("demo up does not say %q:\n%s", want, out)
 		}

@@ -93,7 +93,7 @@ func (p *Provider) guestHostKeys(ctx context.Context, vm ispctl.VM) ([]handover.
 // describeHanded is what is known of a VM without asking it.
 func (p *Provider) describeHanded(m *ispctl.Model, vm ispctl.VM) handover.VM {
 	v := handover.VM{
-		Name: vm.Name, Addresses: []string{}, SSH: []string{}, Keys: []string{}, Forwards: []string{}, Limits: []handover.Limit{},
+		Name: vm.Name, Addresses: []string{}, SSH: []string{}, KnownAs: []string{}, Keys: []string{}, Forwards: []string{}, Limits: []handover.Limit{},
 		Console: "ask your operator: ispctl vm console " + string(vm.Name),
 	}
 	if m.Gateway.Configured() && vm.Tenant != "" {
@@ -119,6 +119,7 @@ func (p *Provider) describeHanded(m *ispctl.Model, vm ispctl.VM) handover.VM {
 		const ssh = 22
 		if f.Port == ssh && f.Listen.Proto == ispctl.TCP {
 			v.SSH = append(v.SSH, fmt.Sprintf("ssh -p %d root@%s", f.Listen.Port, f.Listen.Addr))
+			v.KnownAs = append(v.KnownAs, fmt.Sprintf("[%s]:%d", f.Listen.Addr, f.Listen.Port))
 		}
 	}
 	for _, key := range vm.SSHKeys {

@@ -9,6 +9,8 @@
 //	  who logs in                        isp-dmz  10.10.0.1/24 --- web1  (debian-12)
 //	                                     isp-mail 10.20.0.1/24 --- mail1 (micro)
 //
+// At the end web1 is handed over to a tenant, acme, and its document is shown.
+//
 // The addresses are for documentation (RFC 5737, RFC 3849) and exist only in there.
 package demo
 
@@ -51,6 +53,8 @@ const (
 	dmzPrefix   = "10.10.0.0/24"
 	mailGateway = "10.20.0.1"
 	mailPrefix  = "10.20.0.0/24"
+	vpnPrefix   = "10.99.0.0/24"
+	vpnPort     = "51820"
 )
 
 // The same by IPv6 (RFC 3849); what is delegated is routed to the host.
@@ -72,6 +76,8 @@ type Demo struct {
 	Program string // the ispctl to run
 	Out     io.Writer
 	Err     io.Writer
+
+	webKey string // that opens web1 now
 }
 
 // Status is the demo as scripts see it.
@@ -98,11 +104,13 @@ type Check struct {
 	Detail string `json:"detail"`
 }
 
-func (d *Demo) dir() string        { return filepath.Join(d.Root, "demo") }
-func (d *Demo) key() string        { return filepath.Join(d.dir(), "id_ed25519") }
-func (d *Demo) knownHosts() string { return filepath.Join(d.dir(), "known_hosts") }
-func (d *Demo) statusFile() string { return filepath.Join(d.dir(), "status.json") }
-func (d *Demo) document() string   { return filepath.Join(d.dir(), "provider.yaml") }
+func (d *Demo) dir() string         { return filepath.Join(d.Root, "demo") }
+func (d *Demo) key() string         { return filepath.Join(d.dir(), "id_ed25519") }
+func (d *Demo) tenantKey() string   { return filepath.Join(d.dir(), "acme_ed25519") }
+func (d *Demo) handedHosts() string { return filepath.Join(d.dir(), "acme_known_hosts") }
+func (d *Demo) knownHosts() string  { return filepath.Join(d.dir(), "known_hosts") }
+func (d *Demo) statusFile() string  { return filepath.Join(d.dir(), "status.json") }
+func (d *Demo) document() string    { return filepath.Join(d.dir(), "provider.yaml") }
 
 // Status reads what `demo up` found. A demo that is not up is NotFound.
 func (d *Demo) Status() (Status, error) {
@@ -139,6 +147,17 @@ func (d *Demo) claim() error {
 		return ispctl.Conflicting("demo root", d.Root, "is a directory with something else in it; give an empty one with --root")
 	}
 	return os.MkdirAll(d.dir(), 0o755)
+}
+
+// asks runs the program for what it prints.
+func (d *Demo) asks(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, d.Program, append([]string{"--root", d.Root}, args...)...)
+	cmd.Stderr = d.Err
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("ispctl %s: %w", args[0], err)
+	}
+	return out, nil
 }
 
 // ispctl runs the program against the demo's root and shows what it does.

@@ -12,15 +12,43 @@ import (
 	"ispctl/internal/netns"
 )
 
-// prove tries what the demo promises, keeps the results, and prints them with
-// the ways to look around.
-func (d *Demo) prove(ctx context.Context) error {
+// show proves what the demo promises, hands web1 over, keeps the results, and
+// prints them with the ways to look around.
+func (d *Demo) show(ctx context.Context) error {
+	d.webKey = d.key()
+	if d.handed(ctx) {
+		d.webKey = d.tenantKey()
+	}
+	s, err := d.prove(ctx)
+	if err != nil {
+		return err
+	}
+	detail, err := d.handOver(ctx)
+	c := Check{Name: "web1 is the tenant's: its key opens it, known beforehand by the document, and the operator's no more", OK: err == nil, Detail: detail}
+	if err != nil {
+		c.Detail = err.Error()
+	}
+	s.Checks = append(s.Checks, c)
+	s.VMs = []VM{
+		{"web1", webGuest, shell(InternetNS, d.ssh(d.webKey, external1, sshForward))},
+		{"mail1", mailGuest, shell(ProviderNS, d.ssh(d.key(), mailGuest, "22"))},
+	}
+	if err := d.save(s); err != nil {
+		return err
+	}
+	d.print(s)
+	for _, c := range s.Checks {
+		if !c.OK {
+			return &ispctl.Error{Kind: ispctl.Failed, Object: "demo", Cause: "a check failed: " + c.Name, Next: "look around, then: ispctl demo down"}
+		}
+	}
+	return nil
+}
+
+// prove tries what the network promises.
+func (d *Demo) prove(ctx context.Context) (Status, error) {
 	s := Status{
 		Root: d.Root, Namespaces: []string{ProviderNS, InternetNS}, Addresses: []string{external1, external2},
-		VMs: []VM{
-			{"web1", webGuest, shell(InternetNS, d.ssh(external1, sshForward))},
-			{"mail1", mailGuest, shell(ProviderNS, d.ssh(mailGuest, "22"))},
-		},
 	}
 	for _, check := range []struct {
 		name string
@@ -44,7 +72,7 @@ func (d *Demo) prove(ctx context.Context) error {
 	}
 	cells, err := d.matrix(ctx)
 	if err != nil {
-		return err
+		return s, err
 	}
 	s.Policies = cells
 	for _, c := range cells {
@@ -55,21 +83,12 @@ func (d *Demo) prove(ctx context.Context) error {
 			})
 		}
 	}
-	if err := d.save(s); err != nil {
-		return err
-	}
-	d.print(s)
-	for _, c := range s.Checks {
-		if !c.OK {
-			return &ispctl.Error{Kind: ispctl.Failed, Object: "demo", Cause: "a check failed: " + c.Name, Next: "look around, then: ispctl demo down"}
-		}
-	}
-	return nil
+	return s, nil
 }
 
-func (d *Demo) ssh(host, port string) []string {
+func (d *Demo) ssh(key, host, port string) []string {
 	return []string{
-		"ssh", "-i", d.key(), "-p", port, "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR",
+		"ssh", "-i", key, "-p", port, "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR",
 		"-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=" + d.knownHosts(), "root@" + host,
 	}
 }
@@ -80,14 +99,14 @@ func shell(ns string, argv []string) string {
 
 // web1 runs a command in web1, logged in from the Internet.
 func (d *Demo) web1(ctx context.Context, command string) (string, error) {
-	out, err := inside(ctx, InternetNS, append(d.ssh(external1, sshForward), command)...)
+	out, err := inside(ctx, InternetNS, append(d.ssh(d.webKey, external1, sshForward), command)...)
 	return strings.TrimSpace(out), err
 }
 
 // mail1 runs a command in mail1, logged in from the host: nobody else gets
 // there.
 func (d *Demo) mail1(ctx context.Context, command string) (string, error) {
-	out, err := inside(ctx, ProviderNS, append(d.ssh(mailGuest, "22"), command)...)
+	out, err := inside(ctx, ProviderNS, append(d.ssh(d.key(), mailGuest, "22"), command)...)
 	return strings.TrimSpace(out), err
 }
 

@@ -24,7 +24,7 @@ func (d *Demo) Up(ctx context.Context) error {
 	if err := d.claim(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{d.internet, d.init, d.images, d.keys, d.apply, d.prove} {
+	for _, step := range []func(context.Context) error{d.internet, d.init, d.images, d.keys, d.apply, d.show} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -75,29 +75,38 @@ func (d *Demo) images(ctx context.Context) error {
 	return nil
 }
 
-// keys makes the key that the demo logs in with.
+// keys makes the keys that the demo logs in with: the operator's, and a tenant's.
 func (d *Demo) keys(ctx context.Context) error {
 	// A guest that is made anew has a new host key.
 	if err := os.Remove(d.knownHosts()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("demo: %w", err)
 	}
-	if _, err := os.Stat(d.key()); err == nil {
-		return nil
-	}
-	out, err := exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ispctl demo", "-f", d.key()).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("demo: ssh-keygen: %w: %s", err, out)
+	for file, who := range map[string]string{d.key(): "ispctl demo", d.tenantKey(): "acme"} {
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
+		out, err := exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", who, "-f", file).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("demo: ssh-keygen: %w: %s", err, out)
+		}
 	}
 	return nil
 }
 
 func (d *Demo) apply(ctx context.Context) error {
-	public, err := os.ReadFile(d.key() + ".pub")
+	key, err := publicKey(d.key())
 	if err != nil {
-		return fmt.Errorf("demo: %w", err)
+		return err
 	}
-	key := strings.TrimSpace(string(public))
+	tenants, err := publicKey(d.tenantKey())
+	if err != nil {
+		return err
+	}
 	type object map[string]any
+	web1 := object{"name": "web1", "template": "debian-12", "zone": "dmz", "plan": "small", "address": webGuest, "tenant": tenant}
+	if !d.handed(ctx) {
+		web1["ssh_keys"] = []string{key}
+	}
 	text, err := yaml.Dump(object{
 		"version":   1,
 		"addresses": []string{external1, external2},
@@ -109,8 +118,10 @@ func (d *Demo) apply(ctx context.Context) error {
 			{"name": "small", "cpus": 1, "memory": "512MiB", "disk": "4GiB"},
 			{"name": "tiny", "cpus": 1, "memory": "128MiB", "disk": "256MiB"},
 		},
+		"tenants": []object{{"name": tenant, "title": "Acme", "keys": []string{tenants}}},
+		"vpn":     object{"listen": vpnPort, "prefix": vpnPrefix},
 		"vms": []object{
-			{"name": "web1", "template": "debian-12", "zone": "dmz", "plan": "small", "address": webGuest, "ssh_keys": []string{key}},
+			web1,
 			{"name": "mail1", "template": "micro", "zone": "mail", "plan": "tiny", "address": mailGuest, "ssh_keys": []string{key}},
 		},
 		"policies": []object{
@@ -138,4 +149,12 @@ func (d *Demo) apply(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func publicKey(file string) (string, error) {
+	public, err := os.ReadFile(file + ".pub")
+	if err != nil {
+		return "", fmt.Errorf("demo: %w", err)
+	}
+	return strings.TrimSpace(string(public)), nil
 }
