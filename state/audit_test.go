@@ -54,8 +54,8 @@ func verify(t *testing.T, s *state.Store, kept *state.Head) (v state.Verdict, sa
 	return v, said
 }
 
-// TestVerifyFinds every way to change the journal past the program: each field
-// of a row, a row that goes, comes, moves, is cut off.
+// TestVerifyFinds the ways to change the journal past the program: a row that is
+// changed, goes, comes, moves, is cut off.
 func TestVerifyFinds(t *testing.T) {
 	const rows = 6
 	s, _, _ := journaled(t, rows)
@@ -75,12 +75,9 @@ func TestVerifyFinds(t *testing.T) {
 		{"one is doubled in the middle", `UPDATE journal SET id = id + 100 WHERE id > 3; UPDATE journal SET id = id - 99 WHERE id > 100; INSERT INTO journal SELECT 4, at, actor, operation, object, detail, uid, role, source, hash FROM journal WHERE id = 3`, "row 4 is not the one"},
 		{"no hashes", `UPDATE journal SET hash = ''`, "row 1 is not the one"},
 	}
-	for field, to := range map[string]string{
-		"at": "'2020-01-01T00:00:00.000000000Z'", "actor": "'mallory'", "uid": "0", "role": "'auditor'", "source": "'serve'", "operation": "'harmless'", "object": "'vm 9'", "detail": "''",
-		"hash": "'" + strings.Repeat("0", 64) + "'",
-	} {
-		acts = append(acts, act{field, `UPDATE journal SET ` + field + ` = ` + to + ` WHERE id = 4`, "row 4 is not the one"})
-	}
+	// Each field of each row: TestVerifyFindsAnyRow.
+	acts = append(acts, act{"at", `UPDATE journal SET at = '2020-01-01T00:00:00.000000000Z' WHERE id = 4`, "row 4 is not the one"},
+		act{"at is no time", `UPDATE journal SET at = 'noon' WHERE id = 4`, "the row after row 3 cannot be read"})
 	// What is taken from one field and given to the next leaves the same letters.
 	acts = append(acts, act{"a letter moves on", `UPDATE journal SET operation = 'tes', object = 't' || object WHERE id = 4`, "row 4 is not the one"})
 	for _, a := range acts {

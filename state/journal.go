@@ -99,6 +99,9 @@ func (s *Store) EachRow(ctx context.Context, fn func(JournalRow) error) error {
 	return nil
 }
 
+// unreadableError is a row that nobody of ours has written.
+type unreadableError struct{ error }
+
 func (s *Store) eachRow(ctx context.Context, fn func(JournalRow) error) error {
 	rows, err := s.read.QueryContext(ctx, `SELECT `+rowColumns+` FROM journal ORDER BY id`)
 	if err != nil {
@@ -108,7 +111,7 @@ func (s *Store) eachRow(ctx context.Context, fn func(JournalRow) error) error {
 	for rows.Next() {
 		r, err := scanRow(rows)
 		if err != nil {
-			return err
+			return unreadableError{err}
 		}
 		if err := fn(r); err != nil {
 			return err

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -51,6 +52,10 @@ func (s *Store) VerifyJournal(ctx context.Context, kept *Head) (Verdict, error) 
 		v.Rows++
 		return nil
 	})
+	if e, is := errors.AsType[unreadableError](err); is {
+		fault(before.ID+1, "the row after row %d cannot be read, nor what follows: %v", before.ID, e.error)
+		return v, nil
+	}
 	if err != nil {
 		return v, err
 	}

@@ -95,6 +95,9 @@ func readRecipients(given []string) ([]age.Recipient, error) {
 	var all []age.Recipient
 	for _, one := range given {
 		lines := []string{one}
+		if err := noPrivateKey(one); err != nil {
+			return nil, err // whole, as the name of a file, it would be said again
+		}
 		if !strings.HasPrefix(one, "age1") && !strings.HasPrefix(one, "ssh-") {
 			text, err := os.ReadFile(one)
 			if err != nil {
@@ -121,7 +124,18 @@ func readRecipients(given []string) ([]age.Recipient, error) {
 	return all, nil
 }
 
+// noPrivateKey refuses what is a secret, without a word of it.
+func noPrivateKey(s string) error {
+	if strings.HasPrefix(strings.ToUpper(s), "AGE-SECRET-KEY-") || strings.Contains(s, "PRIVATE KEY-----") {
+		return &ispctl.Error{Kind: ispctl.Usage, Object: "recipient", Cause: "is a private key", Next: "give the public one: age-keygen -y FILE, or FILE.pub"}
+	}
+	return nil
+}
+
 func parseRecipient(s string) (age.Recipient, error) {
+	if err := noPrivateKey(s); err != nil {
+		return nil, err
+	}
 	const shown = 24
 	name := s[:min(len(s), shown)]
 	if strings.HasPrefix(s, "age1") {
