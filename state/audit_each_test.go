@@ -18,8 +18,11 @@ func TestVerifyFindsAnyRow(t *testing.T) {
 	root := t.TempDir()
 	s := open(t, root)
 	askers := []state.Asker{
-		{UID: 0, Role: "operator", Source: "command"}, {UID: 1000, Role: "operator", Source: "socket"}, {UID: 0, Role: "operator", Source: "serve"},
-		{UID: -1, Role: "tenant", Source: "gateway 192.0.2.1 SHA256:x"}, {},
+		{UID: 0, Role: "operator", Source: "command"},
+		{UID: 1000, Role: "operator", Source: "socket"},
+		{UID: 0, Role: "operator", Source: "serve"},
+		{UID: -1, Role: "tenant", Source: "gateway 192.0.2.1 SHA256:x"},
+		{},
 	}
 	operations := []string{"vm create", "vm destroy", "apply", "tenant handoff", "vpn peer rotate", "quota lift", "vm reset-password"}
 	texts := []string{"", "x", "it's \"quoted\"; --", "two\nlines", "\x00\x01", "ü 漢", strings.Repeat("long ", 1000)}
