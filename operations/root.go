@@ -20,11 +20,17 @@ const maxHostKeys = 8
 // say is never part of a program.
 //
 // Behind the first answer of SSH cloud-init may still be at work, by what the
-// guest was made with: so it waits until that is over.
+// guest was made with: so it waits until that has done with users, their keys
+// and passwords. It has when this instance's config stage has begun, whose first
+// module it marks before that runs.
 const putKeys = `set -e
 umask 077
 n=0
-while [ -e /run/ispctl/instance ] && ! cmp -s /run/ispctl/instance /var/lib/ispctl/instance; do
+settled() {
+	cmp -s /run/ispctl/instance /var/lib/ispctl/instance && return
+	cmp -s /run/ispctl/instance /var/lib/cloud/data/instance-id && [ -e /var/lib/cloud/instance/sem/config_set_passwords ]
+}
+while [ -e /run/ispctl/instance ] && ! settled; do
 	n=$((n + 1))
 	[ $n -lt 900 ] || exit 75
 	sleep 1
