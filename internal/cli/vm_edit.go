@@ -30,7 +30,7 @@ func (a *app) vmEdit() *cobra.Command {
 
 The text is the VM's part of a document, as ispctl export prints it, and is taken as
 ispctl apply takes it. If it is refused, it is kept, and the error says where.`,
-		Example: "  ispctl vm edit web1\n  EDITOR=nano ispctl vm edit web1 --dry-run",
+		Example: "  ispctl vm edit web1\n  ispctl vm edit web1 --dry-run",
 		Args:    args(1, "the name of a VM"), ValidArgsFunction: first(a.complete(vmNames)),
 		RunE: func(c *cobra.Command, given []string) error {
 			p, err := a.provider(c.Context())
