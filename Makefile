@@ -45,6 +45,7 @@ install: build ## install the binary, its man pages, its completion and its unit
 	install -D -m 0644 -t $(DESTDIR)$(UNITS) systemd/ispctl.service systemd/ispctl-confirm.service systemd/ispctl-vpn.service systemd/ispctl-guests.service
 	install -d $(DESTDIR)$(UNITS)/multi-user.target.wants
 	ln -sf -t $(DESTDIR)$(UNITS)/multi-user.target.wants ../ispctl.service ../ispctl-confirm.service ../ispctl-vpn.service ../ispctl-guests.service
+	install -D -m 0644 systemd/ispctl.sysusers $(DESTDIR)/usr/lib/sysusers.d/ispctl.conf
 	go run ./internal/docgen -man $(DESTDIR)/usr/share/man/man1
 	install -d $(DESTDIR)/usr/share/bash-completion/completions
 	bin/ispctl completion bash > $(DESTDIR)/usr/share/bash-completion/completions/ispctl
