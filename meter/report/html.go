@@ -29,14 +29,16 @@ type htmlGroup struct {
 	Title   string
 	Facts   [][2]string
 	Rows    [][]string
-	Tops    []htmlTop
+	Tables  []htmlTable
 	Details []string
 	Chart   *htmlChart
 }
 
-type htmlTop struct {
-	Head []string
-	Rows [][]string
+type htmlTable struct {
+	Head  []string
+	Right []bool
+	Whole bool // as wide as the page
+	Rows  [][]string
 }
 
 type htmlChart struct {
@@ -56,8 +58,8 @@ func (r *Report) HTML(out io.Writer) error {
 	h := htmlPage{p.title, p.subtitle, p.cover, p.head, p.right, nil, p.notes}
 	for _, g := range p.groups {
 		one := htmlGroup{Title: g.title, Facts: g.facts, Rows: g.rows, Details: g.details}
-		for _, top := range g.tops {
-			one.Tops = append(one.Tops, htmlTop{top.head, top.rows})
+		for _, t := range g.tables {
+			one.Tables = append(one.Tables, htmlTable{t.head, t.right(), len(t.head) > 4, t.rows})
 		}
 		if d := draw(g.chart, g.from, g.to, svgWidth, svgHeight); !d.Empty {
 			one.Chart = &htmlChart{tenths(d.Lines), tenths(d.Days), path(d.In), path(d.Out), tenth(d.Percentile), d.PercentileIs}

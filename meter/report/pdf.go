@@ -19,9 +19,6 @@ const (
 // pdfColumns are the widths of the table's columns.
 var pdfColumns = []float64{37, 15, 26, 26, 19, 19, 19, 19}
 
-// pdfTops are those of the tables of services and remotes.
-var pdfTops = []float64{60, 25, 30, 30}
-
 type ink [3]int
 
 var (
@@ -107,8 +104,8 @@ func (d *pdf) group(p page, g groupTexts) {
 	d.facts(g.facts)
 	d.chart(g)
 	d.table(p.head, p.right, pdfColumns, g.rows)
-	for _, top := range g.tops {
-		d.table(top.head, []bool{false, true, true, true}, pdfTops, top.rows)
+	for _, t := range g.tables {
+		d.table(t.head, t.right(), t.widths, t.rows)
 	}
 	d.details(g.details)
 }
@@ -118,6 +115,10 @@ func (d *pdf) table(head []string, right []bool, columns []float64, rows [][]str
 		return
 	}
 	d.Ln(3)
+	// A table that a page has room for stays in one piece.
+	if _, height := d.GetPageSize(); len(rows) < 20 && d.GetY()+pdfRow*float64(len(rows)+1) > height-pdfMargin {
+		d.AddPage()
+	}
 	line := func(cells []string, style string, c ink) {
 		d.SetFont("Helvetica", style, pdfTable)
 		name := d.SplitText(d.tr(cells[0]), columns[0]-1.5) // long names take a second line

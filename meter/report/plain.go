@@ -30,7 +30,7 @@ func (r *Report) Table(out io.Writer) error {
 		for _, row := range g.rows {
 			fmt.Fprintln(w, strings.Join(row, "\t"))
 		}
-		for _, top := range g.tops {
+		for _, top := range g.tables {
 			fmt.Fprintf(w, "\n%s\n", strings.Join(top.head, "\t"))
 			for _, row := range top.rows {
 				fmt.Fprintln(w, strings.Join(row, "\t"))

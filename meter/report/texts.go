@@ -24,11 +24,29 @@ type groupTexts struct {
 	title   string
 	facts   [][2]string
 	rows    [][]string
-	tops    []topTexts
+	tables  []tableTexts // smaller ones, below
 	details []string
 	chart   Chart
 	from    time.Time
 	to      time.Time
+}
+
+// tableTexts is a table below that of a group's VMs. Its first columns are words,
+// and the others are numbers; widths are millimetres of paper.
+type tableTexts struct {
+	head   []string
+	left   int
+	widths []float64
+	rows   [][]string
+}
+
+// right says which columns are numbers.
+func (t tableTexts) right() []bool {
+	all := make([]bool, len(t.head))
+	for i := range all {
+		all[i] = i >= t.left
+	}
+	return all
 }
 
 var (
@@ -41,7 +59,7 @@ func (r *Report) page() page {
 	if r.SoFar {
 		p.title += ", so far"
 	}
-	p.subtitle = fmt.Sprintf("%s to %s, in days of %s", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), zoneText(r.TimeZone))
+	p.subtitle = fmt.Sprintf("%s to %s, in days of %s", r.day(r.From), r.day(r.To.Add(-time.Second)), zoneText(r.TimeZone))
 	var vms int
 	var in, out int64
 	var owed []Money
@@ -55,10 +73,10 @@ func (r *Report) page() page {
 		{"In", bytesText(in)},
 		{"Out", bytesText(out)},
 		{"Owed", owedText(owed)},
-		{"Complete up to", r.Until.Format(time.RFC3339)},
+		{"Complete up to", momentText(r.Until)},
 	}
 	for _, n := range r.Notes {
-		p.notes = append(p.notes, n.At.UTC().Format(time.RFC3339)+": "+n.Text)
+		p.notes = append(p.notes, momentText(n.At)+": "+n.Text)
 	}
 	return p
 }
@@ -76,7 +94,7 @@ func (r *Report) groupTexts(g Group) groupTexts {
 			{"Owed", owedText(g.Owed)},
 		},
 	}
-	t.tops = topsText(g)
+	t.tables = append(append(billText(g), quotasText(g)...), topsText(g)...)
 	if len(g.VMs) == 0 {
 		t.details = append(t.details, "There was no VM in this month.")
 	}
@@ -97,29 +115,61 @@ func (r *Report) groupTexts(g Group) groupTexts {
 	return t
 }
 
-// details are sentences below the table: what a bill is made of, quotas,
-// corrections.
-func details(v VM) []string {
-	var all []string
-	for _, b := range v.Bill {
-		switch b.Measure {
-		case "volume":
-			all = append(all, fmt.Sprintf("%s: %s bytes %s, %s included, %s above at %s %s a GB: %s %s", v.Name,
-				digits(int64(b.Used)), directionText(b.Direction), digits(int64(b.Included)), digits(int64(b.Over)), b.Price, v.Currency, b.Amount, v.Currency))
-		default:
-			all = append(all, fmt.Sprintf("%s: 95th percentile %s %s bit/s, %s included, %s above at %s %s a Mbit/s: %s %s", v.Name,
-				directionText(b.Direction), digits(int64(b.Used)), digits(int64(b.Included)), digits(int64(b.Over)), b.Price, v.Currency, b.Amount, v.Currency))
+// billText is what the bills of a group's VMs are made of.
+func billText(g Group) []tableTexts {
+	t := tableTexts{head: []string{"Billed", "Measure", "Used", "Included", "Above", "Price", "Amount"}, left: 2, widths: []float64{31, 32, 27, 25, 25, 20, 20}}
+	for _, v := range g.VMs {
+		for _, b := range v.Bill {
+			measure, of := "bytes, "+directionText(b.Direction), "GB"
+			if b.Measure != "volume" {
+				measure, of = "95th bit/s, "+directionText(b.Direction), "Mbit/s"
+			}
+			t.rows = append(t.rows, []string{
+				v.Name, measure, digits(int64(b.Used)), digits(int64(b.Included)), digits(int64(b.Over)), b.Price + "/" + of, b.Amount + " " + v.Currency,
+			})
 		}
 	}
-	if q := v.Quota; q != nil {
-		all = append(all, fmt.Sprintf("%s: quota of %s bytes %s, %s used (%d %%)", v.Name, digits(q.Volume), directionText(q.Direction), digits(int64(q.Used)),
-			int(float64(q.Used)/float64(max(q.Volume, 1))*100)))
+	return t.unlessEmpty()
+}
+
+// quotasText is how much of their quotas a group's VMs have used.
+func quotasText(g Group) []tableTexts {
+	t := tableTexts{head: []string{"Quota of", "Counts", "Volume (bytes)", "Used (bytes)", "Used (%)"}, left: 2, widths: []float64{46, 46, 33, 33, 22}}
+	for _, v := range g.VMs {
+		if q := v.Quota; q != nil {
+			t.rows = append(t.rows, []string{
+				v.Name, "bytes, " + directionText(q.Direction), digits(q.Volume), digits(int64(q.Used)), strconv.Itoa(int(float64(q.Used) / float64(max(q.Volume, 1)) * 100)),
+			})
+		}
 	}
+	return t.unlessEmpty()
+}
+
+func (t tableTexts) unlessEmpty() []tableTexts {
+	if len(t.rows) == 0 {
+		return nil
+	}
+	return []tableTexts{t}
+}
+
+// details are sentences below the tables: what was corrected, and why.
+func details(v VM) []string {
+	var all []string
 	for _, c := range v.Corrections {
-		all = append(all, fmt.Sprintf("%s: corrected by %s bytes in and %s out on %s: %s", v.Name, signed(c.In), signed(c.Out), c.At.UTC().Format(time.RFC3339), c.Reason))
+		all = append(all, fmt.Sprintf("%s: corrected by %s bytes in and %s out on %s: %s", v.Name, signed(c.In), signed(c.Out), momentText(c.At), c.Reason))
 	}
 	return all
 }
+
+// day is a day in the report's time zone.
+func (r *Report) day(t time.Time) string {
+	if zone, err := time.LoadLocation(zoneText(r.TimeZone)); err == nil {
+		t = t.In(zone)
+	}
+	return t.Format("2 January 2006")
+}
+
+func momentText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func monthText(month string) string {
 	t, err := time.Parse("2006-01", month)
@@ -143,9 +193,9 @@ func directionText(d ispctl.Direction) string {
 	case ispctl.DirectionOut:
 		return "out"
 	case ispctl.DirectionMax:
-		return "in the larger direction"
+		return "larger way"
 	}
-	return "in both directions"
+	return "both ways"
 }
 
 // digits groups an exact number in threes.
@@ -206,7 +256,7 @@ func peakText(p Peak) string {
 	if p.Rate == 0 {
 		return "none"
 	}
-	return rateText(p.Rate) + " " + string(p.Direction) + " at " + p.At.UTC().Format(time.RFC3339)
+	return rateText(p.Rate) + " " + string(p.Direction) + " at " + momentText(p.At)
 }
 
 func addMoney(sum, more []Money) []Money {

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"slices"
-	"strconv"
 
 	"ispctl/meter"
 )
@@ -71,14 +70,8 @@ func (t *talks) add(services, remotes []Talk) {
 	}
 }
 
-// topTexts is a small table below a group's.
-type topTexts struct {
-	head []string
-	rows [][]string
-}
-
-func topsText(g Group) []topTexts {
-	var all []topTexts
+func topsText(g Group) []tableTexts {
+	var all []tableTexts
 	for _, one := range []struct {
 		head string
 		tops []Top
@@ -86,13 +79,13 @@ func topsText(g Group) []topTexts {
 		if len(one.tops) == 0 {
 			continue
 		}
-		t := topTexts{head: []string{one.head, "Connections", "In (bytes)", "Out (bytes)"}}
+		t := tableTexts{head: []string{one.head, "Connections", "In (bytes)", "Out (bytes)"}, left: 1, widths: []float64{60, 25, 30, 30}}
 		for _, top := range one.tops {
 			name := top.Name
 			if name == "" {
 				name = "all others"
 			}
-			t.rows = append(t.rows, []string{name, strconv.FormatUint(top.Flows, 10), digits(int64(top.In)), digits(int64(top.Out))})
+			t.rows = append(t.rows, []string{name, digits(int64(top.Flows)), digits(int64(top.In)), digits(int64(top.Out))})
 		}
 		all = append(all, t)
 	}
