@@ -34,6 +34,7 @@ bench: packages ## measure against the goals and print docs/benchmarks.md's figu
 	go test -run '^$$' -bench . ./net/firewall
 	go test -run '^$$' -bench Overlay -benchtime 30x ./images
 	go test -run '^$$' -bench Shapers -benchtime 3x -timeout 60m ./bench
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./qos
 	go test -run '^$$' -bench 'Peers|Tunnel' -benchtime 10x -timeout 30m ./bench
 	go test -run '^$$' -bench Apply -benchtime 1x -count 3 -timeout 60m ./bench
 

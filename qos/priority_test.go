@@ -26,6 +26,11 @@ var medianOf = regexp.MustCompile(`time=([0-9.]+) ms`)
 // delay is the median of how long a guest's pings take, in milliseconds.
 func (w *network) delay(t testing.TB, guest int, tos string) float64 {
 	t.Helper()
+	return w.delayTo(t, guest, tos, remote)
+}
+
+func (w *network) delayTo(t testing.TB, guest int, tos, remote string) float64 {
+	t.Helper()
 	out, err := exec.Command("ip", "netns", "exec", w.guests[guest].ns, "ping", "-n", "-i", "0.05", "-c", "15", "-W", "3", "-Q", tos, remote).CombinedOutput()
 	var times []float64
 	for _, found := range medianOf.FindAllStringSubmatch(string(out), -1) {
