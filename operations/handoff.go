@@ -17,11 +17,12 @@ import (
 // HandoffSpec is what is to be handed over, and how its new owner comes in.
 type HandoffSpec struct {
 	Tenant       string
-	VM           string   // empty: all of the tenant's
-	SSHKeys      []string // beside those that the tenant has registered
-	Password     bool     // root gets one for once
-	KeepOperator bool     // the keys that were there stay
-	GatewayKey   string   // TYPE BASE64 of the tenants' gateway's host key; empty: it is not told
+	VM           string        // empty: all of the tenant's
+	SSHKeys      []string      // beside those that the tenant has registered
+	Password     bool          // root gets one for once
+	KeepOperator bool          // the keys that were there stay
+	Wait         time.Duration // for the guests' agents, and for cloud-init in them
+	GatewayKey   string        // TYPE BASE64 of the tenants' gateway's host key; empty: it is not told
 }
 
 // HandOff gives root on VMs to their tenant. The keys of who had it go from the
@@ -52,7 +53,7 @@ func (p *Provider) HandOff(ctx context.Context, spec HandoffSpec, o Options) (Re
 	}
 	if !o.DryRun {
 		for _, vm := range vms { // before anything is promised that cannot be kept
-			if err := p.WaitAgent(ctx, string(vm.Name), 0); err != nil {
+			if err := p.waitGuest(ctx, vm, spec.Wait); err != nil {
 				return Result{}, doc, err
 			}
 		}

@@ -112,7 +112,7 @@ func TestHandOff(t *testing.T) {
 		t.Errorf("the operator's keys were kept: %+v", view.Root)
 	}
 	w.ok(w.ResetPasswordOf(t, "web1"))
-	w.ok(w.AddKey(ctx, "web1", []string{key}, operations.Options{}))
+	w.ok(w.AddKey(ctx, "web1", []string{key}, 0, operations.Options{}))
 	if last := agent.Ran[len(agent.Ran)-1]; last.Stdin != tenantKey+"\n"+key+"\n" {
 		t.Errorf("keys in the guest: %q", last.Stdin)
 	}

@@ -18,27 +18,49 @@ const maxHostKeys = 8
 
 // putKeys is a program of sh(1) that reads keys from its input: what the keys
 // say is never part of a program.
-//
-// Behind the first answer of SSH cloud-init may still be at work, by what the
-// guest was made with: so it waits until that has done with users, their keys
-// and passwords. It has when this instance's config stage has begun, whose first
-// module it marks before that runs.
 const putKeys = `set -e
 umask 077
-n=0
-settled() {
-	cmp -s /run/ispctl/instance /var/lib/ispctl/instance && return
-	cmp -s /run/ispctl/instance /var/lib/cloud/data/instance-id && [ -e /var/lib/cloud/instance/sem/config_set_passwords ]
-}
-while [ -e /run/ispctl/instance ] && ! settled; do
-	n=$((n + 1))
-	[ $n -lt 900 ] || exit 75
-	sleep 1
-done
 mkdir -p /root/.ssh
 cat >/root/.ssh/.authorized_keys.new
 sync
 mv -f /root/.ssh/.authorized_keys.new /root/.ssh/authorized_keys`
+
+// settled is true when nothing in a guest will set root's keys or password any
+// more. Behind the first answer of SSH cloud-init may still be at work, by what
+// the guest was made with; it has done with users when this instance's config
+// stage has begun, whose first module it marks before that runs.
+const settled = `[ ! -e /run/ispctl/instance ] || cmp -s /run/ispctl/instance /var/lib/ispctl/instance ||
+	{ cmp -s /run/ispctl/instance /var/lib/cloud/data/instance-id && [ -e /var/lib/cloud/instance/sem/config_set_passwords ]; }`
+
+// waitGuest waits until a guest's agent answers and the guest is settled. Nobody
+// else is kept from the host meanwhile.
+func (p *Provider) waitGuest(ctx context.Context, vm ispctl.VM, timeout time.Duration) error {
+	until := time.Now().Add(timeout)
+	if err := p.WaitAgent(ctx, string(vm.Name), timeout); err != nil {
+		return err
+	}
+	for {
+		var out ispctl.Outcome
+		err := p.withAgent(ctx, string(vm.Name), func(uuid string) (err error) {
+			out, err = p.Agent.Exec(ctx, uuid, []string{"/bin/sh", "-c", settled}, nil)
+			return err
+		})
+		if err != nil || out.Code == 0 {
+			return err
+		}
+		if time.Now().After(until) {
+			return &ispctl.Error{
+				Kind: ispctl.TimedOut, Object: fmt.Sprintf("vm %q", vm.Name), Cause: "cloud-init in the guest is at its users still",
+				Next: "try again, or see what it does: ispctl vm exec " + string(vm.Name) + " -- journalctl -u ispctl-cloud-init",
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
 
 // inGuest runs a program in a guest, which must end well. Neither its arguments
 // nor what it says are written anywhere.
@@ -164,7 +186,7 @@ func (p *Provider) ResetPassword(ctx context.Context, name string) (string, erro
 
 // AddKey lets another SSH key log in as root, in the guest now and after each
 // rebuild.
-func (p *Provider) AddKey(ctx context.Context, name string, keys []string, o Options) (Result, error) {
+func (p *Provider) AddKey(ctx context.Context, name string, keys []string, wait time.Duration, o Options) (Result, error) {
 	m, err := p.Store.Model(ctx)
 	if err != nil {
 		return Result{}, err
@@ -174,7 +196,7 @@ func (p *Provider) AddKey(ctx context.Context, name string, keys []string, o Opt
 		return Result{}, err
 	}
 	if !o.DryRun {
-		if err := p.WaitAgent(ctx, name, 0); err != nil {
+		if err := p.waitGuest(ctx, vm, wait); err != nil {
 			return Result{}, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
@@ -18,6 +19,10 @@ import (
 	"ispctl/handover"
 	"ispctl/operations"
 )
+
+// guestWait is how long a guest that has just been made may take until it can be
+// handed over.
+const guestWait = 15 * time.Minute
 
 // handoffFormats are the forms of the document.
 var handoffFormats = []string{"text", "json", "html", "pdf"}
@@ -84,6 +89,7 @@ it. What is secret in it is kept nowhere else, so encrypt it for the tenant
 	f.BoolVar(&spec.KeepOperator, "keep-operator-key", false, "leave the keys that are in the guests now")
 	f.StringVarP(&format, "format", "o", handoffFormats[0], "format of the document: "+strings.Join(handoffFormats, ", "))
 	f.StringVar(&file, "output", "", "write it to a new file that only you read, in place of standard output")
+	f.DurationVar(&spec.Wait, "timeout", guestWait, "how long to wait for the guests' agents, and for cloud-init in them")
 	dryRunFlag(c, &o)
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(handoffFormats, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("vm", a.complete(vmNames))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -211,16 +212,9 @@ const maxKeyFile = 1 << 20
 func readKeys(files []string) ([]string, error) {
 	var keys []string
 	for _, file := range files {
-		info, err := os.Stat(file)
+		data, err := keyText(file)
 		if err != nil {
-			return nil, &ispctl.Error{Kind: ispctl.Usage, Object: "ssh key file", Err: err}
-		}
-		if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
-			return nil, ispctl.Invalid("ssh key file", file, "is no regular file of at most 1 MiB")
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, &ispctl.Error{Kind: ispctl.Usage, Object: "ssh key file", Err: err}
+			return nil, err
 		}
 		before := len(keys)
 		n := 0
@@ -240,4 +234,27 @@ func readKeys(files []string) ([]string, error) {
 		}
 	}
 	return keys, nil
+}
+
+// keyText is what a file holds, or standard input where that is -.
+func keyText(file string) ([]byte, error) {
+	if file == "-" {
+		data, err := io.ReadAll(io.LimitReader(os.Stdin, maxKeyFile+1))
+		if err == nil && len(data) > maxKeyFile {
+			err = ispctl.Invalid("ssh key", "", "has more than 1 MiB")
+		}
+		return data, err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, &ispctl.Error{Kind: ispctl.Usage, Object: "ssh key file", Err: err}
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
+		return nil, ispctl.Invalid("ssh key file", file, "is no regular file of at most 1 MiB")
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &ispctl.Error{Kind: ispctl.Usage, Object: "ssh key file", Err: err}
+	}
+	return data, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,7 @@ kept nowhere.`,
 func (a *app) vmAddKey() *cobra.Command {
 	var o operations.Options
 	var keyFiles []string
+	var wait time.Duration
 	c := &cobra.Command{
 		Use: "add-key VM", Short: "Let one more SSH key log in as root",
 		Long: `Let one more SSH key log in as root: in the guest now, by its agent, and after
@@ -62,11 +64,12 @@ each rebuild.`,
 			if err != nil {
 				return err
 			}
-			r, err := p.AddKey(c.Context(), given[0], keys, o)
+			r, err := p.AddKey(c.Context(), given[0], keys, wait, o)
 			return a.report(r, o, err)
 		},
 	}
-	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys; may be given again")
+	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys; may be given again; - is standard input")
+	c.Flags().DurationVar(&wait, "timeout", guestWait, "how long to wait for the guest's agent, and for cloud-init in it")
 	required(c, "ssh-key")
 	dryRunFlag(c, &o)
 	return c
