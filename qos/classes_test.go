@@ -11,9 +11,17 @@ func classes() nfttest.Layer {
 	return nfttest.Layer{Name: qos.ClassLayer, Desired: qos.DesiredClasses, Models: models()}
 }
 
-func TestClassLawsOnFake(t *testing.T)    { classes().LawsOnFake(t) }
-func TestClassLawsOnKernel(t *testing.T)  { classes().LawsOnKernel(t) }
-func TestClassTextIsTruth(t *testing.T)   { classes().TextIsTruth(t) }
+func TestClassLawsOnFake(t *testing.T) { classes().LawsOnFake(t) }
+func TestClassLawsOnKernel(t *testing.T) {
+	t.Parallel()
+	classes().LawsOnKernel(t)
+}
+
+func TestClassTextIsTruth(t *testing.T) {
+	t.Parallel()
+	classes().TextIsTruth(t)
+}
+
 func TestClassChangesAsText(t *testing.T) { classes().Goldens(t) }
 
 func TestClassesByHand(t *testing.T) {

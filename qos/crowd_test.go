@@ -44,7 +44,9 @@ func crowded(t testing.TB, n, mtu int, l ispctl.Limits) (w *network, inet string
 func TestCrowdRates(t *testing.T) {
 	steps := []ispctl.Rate{10 * ispctl.Mbit}
 	seconds := 4
-	if *long {
+	if !*long {
+		t.Parallel()
+	} else {
 		steps, seconds = []ispctl.Rate{ispctl.Mbit, 10 * ispctl.Mbit, 100 * ispctl.Mbit, 500 * ispctl.Mbit}, 15
 	}
 	for _, rate := range steps {

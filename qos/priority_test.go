@@ -48,6 +48,7 @@ func (w *network) delayTo(t testing.TB, guest int, tos, remote string) float64 {
 // and what bears the mark of urgency passes by it; so does the port that a flow
 // limit calls interactive. Of what is bulk little passes, and some does.
 func TestUrgentGoesFirst(t *testing.T) {
+	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 2, 1500)
 	limits := ispctl.Limits{Down: 10 * ispctl.Mbit, Up: 10 * ispctl.Mbit}
@@ -100,6 +101,7 @@ func TestUrgentGoesFirst(t *testing.T) {
 // TestMarksAreWritten: a guest's packets reach the Internet with the mark that
 // its plan says, and with all else as it was.
 func TestMarksAreWritten(t *testing.T) {
+	t.Parallel()
 	w := wired(t, 2, 1500)
 	inet := w.uplinked(t, ispctl.Uplink{})
 	for i := range w.guests {

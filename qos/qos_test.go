@@ -163,6 +163,7 @@ func up0(t testing.TB) {
 }
 
 func TestLawsOnKernel(t *testing.T) {
+	t.Parallel()
 	leaves := map[string]func() qos.Kind{"fifo": fifo}
 	if qos.BestLeaf() != qos.FIFO {
 		leaves["as it is"] = qos.BestLeaf
@@ -223,6 +224,7 @@ func pass(t testing.TB, k *qos.Kernel, m *ispctl.Model) []qos.Change {
 // TestWhatTCSees holds a pass against tc(8), which knows nothing of our types:
 // the same commands given to it by hand are shown as the same.
 func TestWhatTCSees(t *testing.T) {
+	t.Parallel()
 	testkit.NetNS(t)
 	testkit.Need(t, testkit.HTB, testkit.IFB, testkit.Mirred)
 	taps(t, allTaps()...)
@@ -258,9 +260,11 @@ func TestWhatTCSees(t *testing.T) {
 	for bridge := range mustDesire(t, limited(1)).Inbound.Bridges {
 		testkit.Sh(t, "tc", "qdisc", "del", "dev", bridge, "clsact")
 	}
+	var script strings.Builder
 	for _, c := range changes {
-		testkit.Sh(t, "sh", "-ec", c.String())
+		script.WriteString(c.String() + "\n")
 	}
+	testkit.Sh(t, "sh", "-ec", script.String())
 	byHand := show()
 	if diff := cmp.Diff(byHand, ours); diff != "" {
 		t.Errorf("(-by hand +ours):\n%s", diff)

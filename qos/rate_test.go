@@ -20,17 +20,19 @@ var iperf3 = testkit.Feature{Name: "iperf3", Probe: haveIperf3}
 // tolerance is how far a rate may be from what was asked for.
 const tolerance = 0.01
 
-// tries is how often a rate is measured that is not reached: what else runs on
-// the machine can only make a transfer slower. One that is exceeded fails at
-// once.
+// tries is how often a rate is measured that is not met.
 const tries = 4
 
-// near measures until a transfer gets its rate, and says how far off it is.
+// near measures until a transfer gets its rate, and says how far off it was at
+// best. What else runs on the machine makes a transfer slower; and faster, when it
+// had to wait and then sends what a class holds.
 func (w *network) near(t testing.TB, x transfer, rate ispctl.Rate) (off float64) {
 	t.Helper()
 	best := math.Inf(-1)
-	for try := 0; try < tries && best < -tolerance; try++ {
-		best = max(best, w.wireRate(t, x)/float64(rate)-1)
+	for try := 0; try < tries && math.Abs(best) > tolerance; try++ {
+		if off := w.wireRate(t, x)/float64(rate) - 1; math.Abs(off) < math.Abs(best) {
+			best = off
+		}
 	}
 	return best
 }
@@ -39,6 +41,9 @@ func (w *network) near(t testing.TB, x transfer, rate ispctl.Rate) (off float64)
 // is offered more than may pass. What takes all of the machine, and so all of its
 // time, is for -long (make test-all).
 func TestRates(t *testing.T) {
+	if !*long {
+		t.Parallel()
+	}
 	testkit.Need(t, iperf3)
 	type step struct {
 		rate    ispctl.Rate
@@ -64,7 +69,11 @@ func TestRates(t *testing.T) {
 	var all []one
 	// With frames of 1500 bytes the fastest would measure how fast they can be
 	// copied to and fro.
-	slow, fast := wired(t, 12, 1500), wired(t, 4, 9000)
+	slow := wired(t, 12, 1500)
+	fast := slow
+	if *long {
+		fast = wired(t, 4, 9000)
+	}
 	for _, s := range steps {
 		w := slow
 		if s.rate > 100*ispctl.Mbit {
@@ -72,7 +81,7 @@ func TestRates(t *testing.T) {
 		}
 		for _, udp := range []bool{false, true} {
 			for _, way := range []way{down, up} {
-				if !*long && (s.rate > 100*ispctl.Mbit || s.alone && udp) {
+				if !*long && s.alone {
 					continue
 				}
 				x := transfer{

@@ -23,33 +23,33 @@ func TestUplinkIsShared(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, iperf3)
 	w := wired(t, 2, 1500)
-	inet := w.uplinked(t, ispctl.Uplink{Up: 45 * ispctl.Mbit})
-	guarantee := []ispctl.Rate{10 * ispctl.Mbit, 20 * ispctl.Mbit}
+	inet := w.uplinked(t, ispctl.Uplink{Up: 9 * ispctl.Mbit})
+	guarantee := []ispctl.Rate{2 * ispctl.Mbit, 4 * ispctl.Mbit}
 	for i, g := range guarantee {
 		w.limit(t, i, ispctl.Limits{Guarantee: g})
 	}
 	w.mark(t)
 	for _, udp := range []bool{false, true} {
 		// The host and guests without a promise have what is not promised,
-		// 15 Mbit/s, and do not ask for it: it is shared, one to two.
-		expect := []float64{15e6, 30e6}
+		// 3 Mbit/s, and do not ask for it: it is shared, one to two.
+		expect := []float64{3e6, 6e6}
 		var off []float64
 		for try := 0; try < tries; try++ {
 			off = make([]float64, len(expect))
 			var group sync.WaitGroup
 			for i := range expect {
 				group.Go(func() {
-					x := transfer{guest: i, way: up, udp: udp, offered: 2 * guarantee[i], port: 5700 + i, seconds: 5, to: internet, at: inet}
+					x := transfer{guest: i, way: up, udp: udp, offered: 2 * guarantee[i], port: 5700 + i, seconds: 5, to: internet, at: inet, window: "96K"}
 					off[i] = w.wireRate(t, x)/expect[i] - 1
 				})
 			}
 			group.Wait()
-			if math.Abs(off[0]) < 2*tolerance && math.Abs(off[1]) < 2*tolerance {
+			if math.Abs(off[0]) < 5*tolerance && math.Abs(off[1]) < 5*tolerance {
 				break
 			}
 		}
 		t.Logf("udp %v: off by %+.2f %% and %+.2f %%", udp, off[0]*100, off[1]*100)
-		if math.Abs(off[0]) > 2*tolerance || math.Abs(off[1]) > 2*tolerance {
+		if math.Abs(off[0]) > 5*tolerance || math.Abs(off[1]) > 5*tolerance {
 			t.Errorf("udp %v: off by %+.2f %% and %+.2f %%", udp, off[0]*100, off[1]*100)
 		}
 	}
