@@ -57,9 +57,11 @@ func oneOf[T ~string](kind, s string, all []T) (T, error) {
 }
 
 // Quota is how much may pass between a VM and the Internet in a month. One of a
-// plan is that of each VM on it that has none of its own.
+// tenant is of all its VMs together, while they are its own, and holds those that
+// have none of their own; one of a plan is that of each VM on it that has neither.
 type Quota struct {
-	VM, Plan  Name // one of them
+	VM, Plan  Name // one of them,
+	Tenant    Name // or this
 	Volume    Size
 	Direction Direction
 	Day       int // of the month that a period begins on; 1: the calendar's months
@@ -68,10 +70,13 @@ type Quota struct {
 	Applied   bool
 }
 
-// Object is whom the quota is of: `vm "web1"`, or `plan "small"`.
+// Object is whom the quota is of: `vm "web1"`, `tenant "acme"`, or `plan "small"`.
 func (q Quota) Object() string {
-	if q.VM != "" {
+	switch {
+	case q.VM != "":
 		return object("vm", string(q.VM))
+	case q.Tenant != "":
+		return object("tenant", string(q.Tenant))
 	}
 	return object("plan", string(q.Plan))
 }
@@ -82,12 +87,18 @@ const maxDay = 31
 
 // Validate checks the quota by itself.
 func (q Quota) Validate() error {
-	name := string(q.VM) + string(q.Plan)
+	name := string(q.VM) + string(q.Tenant) + string(q.Plan)
+	owners := 0
+	for _, n := range []Name{q.VM, q.Tenant, q.Plan} {
+		if n != "" {
+			owners++
+		}
+	}
 	_, errDirection := ParseDirection(string(q.Direction))
 	_, errAction := ParseAction(string(q.Action))
 	switch {
-	case (q.VM == "") == (q.Plan == ""):
-		return Invalid("quota", name, "is of a VM or of a plan, one of them")
+	case owners != 1:
+		return Invalid("quota", name, "is of a VM, of a tenant or of a plan, one of them")
 	case errDirection != nil:
 		return errDirection
 	case errAction != nil:
@@ -113,16 +124,18 @@ type Throttle struct {
 	Until  time.Time
 }
 
-// QuotaOf is a VM's own quota, or its plan's.
+// Same reports whether both are quotas of the same VM, tenant or plan.
+func (q Quota) Same(o Quota) bool { return q.VM == o.VM && q.Tenant == o.Tenant && q.Plan == o.Plan }
+
+// QuotaOf is a VM's own quota, or its tenant's, or its plan's.
 func (m *Model) QuotaOf(vm VM) (Quota, bool) {
-	for _, q := range m.Quotas {
-		if q.VM == vm.Name {
-			return q, true
-		}
-	}
-	for _, q := range m.Quotas {
-		if q.Plan == vm.Plan {
-			return q, true
+	for _, holds := range []func(Quota) bool{
+		func(q Quota) bool { return q.VM != "" && q.VM == vm.Name },
+		func(q Quota) bool { return q.Tenant != "" && q.Tenant == vm.Tenant },
+		func(q Quota) bool { return q.Plan != "" && q.Plan == vm.Plan },
+	} {
+		if i := slices.IndexFunc(m.Quotas, holds); i >= 0 {
+			return m.Quotas[i], true
 		}
 	}
 	return Quota{}, false
@@ -161,13 +174,16 @@ func (m *Model) validateUsage() error {
 		if err := q.Validate(); err != nil {
 			return err
 		}
-		if q.Plan != "" {
-			if _, err := m.Plan(string(q.Plan)); err != nil {
-				return err
-			}
-			continue
+		var err error
+		switch {
+		case q.Plan != "":
+			_, err = m.Plan(string(q.Plan))
+		case q.Tenant != "":
+			_, err = m.Tenant(string(q.Tenant))
+		default:
+			_, err = m.VM(string(q.VM))
 		}
-		if _, err := m.VM(string(q.VM)); err != nil {
+		if err != nil {
 			return err
 		}
 	}

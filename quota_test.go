@@ -17,8 +17,8 @@ func TestQuotasAndTariffs(t *testing.T) {
 		want   string
 	}{
 		{"as it is", func(*ispctl.Quota) {}, func(*ispctl.Tariff) {}, ""},
-		{"of nobody", func(q *ispctl.Quota) { q.VM = "" }, nil, "of a VM or of a plan"},
-		{"of both", func(q *ispctl.Quota) { q.Plan = "small" }, nil, "of a VM or of a plan"},
+		{"of nobody", func(q *ispctl.Quota) { q.VM = "" }, nil, "of a VM, of a tenant or of a plan"},
+		{"of both", func(q *ispctl.Quota) { q.Plan = "small" }, nil, "of a VM, of a tenant or of a plan"},
 		{"no volume", func(q *ispctl.Quota) { q.Volume = 0 }, nil, "not above zero"},
 		{"sideways", func(q *ispctl.Quota) { q.Direction = "sideways" }, nil, "have: in, out, sum, max"},
 		{"no action", func(q *ispctl.Quota) { q.Action = "" }, nil, "have: notify, throttle, block"},

@@ -88,7 +88,7 @@ func (a *applier) dangling() error {
 			check(vm.TenantAt, known("tenant", string(*vm.Tenant), tenants))
 		}
 	}
-	a.danglingUsage(check, vms, plans)
+	a.danglingUsage(check, vms, tenants, plans)
 	for _, f := range d.Flows {
 		check(f.VMAt, known("vm", string(f.VM), vms))
 	}

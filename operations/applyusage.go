@@ -109,11 +109,14 @@ func (a *applier) pruneUsage() error {
 }
 
 // danglingUsage finds quotas and tariffs of VMs and plans that there are not.
-func (a *applier) danglingUsage(check func(document.At, error), vms, plans []string) {
+func (a *applier) danglingUsage(check func(document.At, error), vms, tenants, plans []string) {
 	for _, q := range a.doc.Quotas {
-		if q.VM != "" {
+		switch {
+		case q.VM != "":
 			check(q.OfAt, known("vm", string(q.VM), vms))
-		} else {
+		case q.Tenant != "":
+			check(q.OfAt, known("tenant", string(q.Tenant), tenants))
+		default:
 			check(q.OfAt, known("plan", string(q.Plan), plans))
 		}
 	}

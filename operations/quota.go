@@ -18,6 +18,7 @@ type QuotaNotice struct {
 	VM        ispctl.Name      `json:"vm"`
 	UUID      string           `json:"uuid"`
 	Plan      ispctl.Name      `json:"plan"`
+	Tenant    ispctl.Name      `json:"tenant"` // whose quota it is; empty: the VM's own, or its plan's
 	Used      uint64           `json:"used_bytes"`
 	Volume    int64            `json:"volume_bytes"`
 	Direction ispctl.Direction `json:"direction"`
@@ -28,7 +29,7 @@ type QuotaNotice struct {
 	At        time.Time        `json:"at"`
 }
 
-// SetQuota makes or changes the quota of a VM or a plan.
+// SetQuota makes or changes the quota of a VM, a tenant or a plan.
 func (p *Provider) SetQuota(ctx context.Context, q ispctl.Quota, o Options) (Result, error) {
 	return p.change(ctx, o, state.Entry{Operation: "quota set", Object: q.Object()}, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
@@ -52,7 +53,7 @@ func describeQuota(q ispctl.Quota) string {
 	return s
 }
 
-// RemoveQuota takes the quota of a VM or a plan away, and with it what it did.
+// RemoveQuota takes the quota of a VM, a tenant or a plan away, and with it what it did.
 func (p *Provider) RemoveQuota(ctx context.Context, q ispctl.Quota, ifExists bool, o Options) (Result, error) {
 	return p.change(ctx, o, state.Entry{Operation: "quota remove", Object: q.Object()}, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
@@ -60,7 +61,7 @@ func (p *Provider) RemoveQuota(ctx context.Context, q ispctl.Quota, ifExists boo
 			return nil, err
 		}
 		for _, have := range m.Quotas {
-			if have.VM == q.VM && have.Plan == q.Plan {
+			if have.Same(q) {
 				return []string{"- quota " + describeQuota(have)}, errors.Join(tx.DeleteQuota(q), p.releaseAll(ctx, tx, m, q))
 			}
 		}
@@ -75,7 +76,7 @@ func (p *Provider) releaseAll(ctx context.Context, tx *state.Tx, m *ispctl.Model
 		return err
 	}
 	for _, vm := range m.VMs {
-		if q, ok := m.QuotaOf(vm); ok && q.VM == gone.VM && q.Plan == gone.Plan {
+		if q, ok := m.QuotaOf(vm); ok && q.Same(gone) {
 			if _, there := states[vm.ID]; there {
 				if err := tx.DeleteQuotaState(vm.ID); err != nil {
 					return err
@@ -116,13 +117,24 @@ func (p *Provider) LiftQuota(ctx context.Context, name string, o Options) (Resul
 type usedCache struct {
 	made time.Time
 	upTo meter.Slot
-	base map[meter.Period]map[string]meter.Pair // by period and VM: traffic with the Internet
+	base map[meter.Period]map[string]meter.Pair // by period, and VM or tenant: traffic with the Internet
 }
 
 const usedCacheAge = time.Hour
 
+// tenantKey is what a tenant's sum is found by among those of UUIDs.
+func tenantKey(tenant ispctl.Name) string { return "tenant " + string(tenant) }
+
+// countedBy is whose traffic a quota of a VM counts.
+func countedBy(q ispctl.Quota, vm ispctl.VM) string {
+	if q.Tenant != "" {
+		return tenantKey(q.Tenant)
+	}
+	return vm.UUID
+}
+
 // used is the traffic with the Internet of every VM in a period so far, by
-// UUID, with what was corrected. Nobody has used less than nothing.
+// UUID, and of every tenant, with what was corrected. Nobody has used less than nothing.
 func (s *Sampler) usedIn(ctx context.Context, period meter.Period, now time.Time) (map[string]meter.Pair, error) {
 	if now.Sub(s.used.made).Abs() > usedCacheAge {
 		// The last hour is read anew each time: most of what is late is of it.
@@ -132,10 +144,14 @@ func (s *Sampler) usedIn(ctx context.Context, period meter.Period, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	refs := map[meter.ID]string{}
+	refs := map[meter.ID][]string{}
 	for _, m := range meters {
-		if m.Kind == state.VMMeter {
-			refs[m.ID] = m.Ref
+		if m.Kind != state.VMMeter {
+			continue
+		}
+		refs[m.ID] = []string{m.Ref}
+		if m.Tenant != "" {
+			refs[m.ID] = append(refs[m.ID], tenantKey(ispctl.Name(m.Tenant)))
 		}
 	}
 	span := state.SpanOf(period)
@@ -160,7 +176,7 @@ func (s *Sampler) usedIn(ctx context.Context, period meter.Period, now time.Time
 	}
 	sums := map[string][2]int64{}
 	for _, c := range corrections {
-		if ref := refs[c.Meter]; ref != "" {
+		for _, ref := range refs[c.Meter] {
 			sums[ref] = [2]int64{sums[ref][0] + c.In, sums[ref][1] + c.Out}
 		}
 	}
@@ -172,15 +188,16 @@ func (s *Sampler) usedIn(ctx context.Context, period meter.Period, now time.Time
 	return all, nil
 }
 
-// internetOf is the traffic of VMs with the Internet in a span, by UUID.
-func (s *Sampler) internetOf(ctx context.Context, refs map[meter.ID]string, span state.Span) (map[string]meter.Pair, error) {
+// internetOf is the traffic of VMs with the Internet in a span, by what each meter
+// counts for.
+func (s *Sampler) internetOf(ctx context.Context, refs map[meter.ID][]string, span state.Span) (map[string]meter.Pair, error) {
 	sums, err := s.usage.Sums(ctx, span, nil)
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]meter.Pair{}
 	for id, counts := range sums {
-		if ref := refs[id]; ref != "" {
+		for _, ref := range refs[id] {
 			all[ref] = all[ref].Plus(counts[meter.Internet])
 		}
 	}
@@ -244,11 +261,15 @@ func (s *Sampler) JudgeQuotas(ctx context.Context) (changed bool, err error) {
 	// What is kept is told once; whoever is killed in between was to be told
 	// rather twice than never, but a hook that fails must not stop the rest.
 	var errs []error
+	told := map[string]bool{} // of a tenant's quota its VMs are not told one by one
 	for _, v := range verdicts {
 		for _, e := range v.events {
-			if s.p.Notify != nil {
-				errs = append(errs, s.p.Notify(ctx, v.notice(e, now)))
+			once := string(e) + " " + string(v.quota.Tenant)
+			if s.p.Notify == nil || v.quota.Tenant != "" && told[once] {
+				continue
 			}
+			told[once] = true
+			errs = append(errs, s.p.Notify(ctx, v.notice(e, now)))
 		}
 	}
 	return changed, errors.Join(errs...)
@@ -272,7 +293,7 @@ func (v verdict) String() string {
 
 func (v verdict) notice(e meter.Event, now time.Time) QuotaNotice {
 	return QuotaNotice{
-		Event: e, VM: v.vm.Name, UUID: v.vm.UUID, Plan: v.vm.Plan, Used: v.used, Volume: int64(v.quota.Volume), Direction: v.quota.Direction,
+		Event: e, VM: v.vm.Name, UUID: v.vm.UUID, Plan: v.vm.Plan, Tenant: v.quota.Tenant, Used: v.used, Volume: int64(v.quota.Volume), Direction: v.quota.Direction,
 		Action: v.quota.Action, Rate: int64(v.quota.Rate), From: v.next.Since.UTC(), Until: v.next.Until.UTC(), At: now.UTC(),
 	}
 }
@@ -305,7 +326,7 @@ func (s *Sampler) judge(vm ispctl.VM, usedBy func(ispctl.Quota) (map[string]mete
 	if err != nil {
 		return nil, err
 	}
-	n := meter.Bytes(quota.Direction, used[vm.UUID])
+	n := meter.Bytes(quota.Direction, used[countedBy(quota, vm)])
 	standing := meter.Standing{
 		Period: meter.Period{From: before.Since, To: before.Until}, Step: before.Step, Acting: before.Acting, Rate: before.Rate, Lifted: before.Lifted,
 	}
@@ -324,7 +345,8 @@ func (s *Sampler) judge(vm ispctl.VM, usedBy func(ispctl.Quota) (map[string]mete
 // QuotaView is a VM's quota and how it stands, as scripts see it.
 type QuotaView struct {
 	VM        ispctl.Name      `json:"vm"`
-	Plan      ispctl.Name      `json:"plan"` // empty: the quota is the VM's own
+	Plan      ispctl.Name      `json:"plan"`   // whose quota it is; empty: not a plan's
+	Tenant    ispctl.Name      `json:"tenant"` // whose VMs it counts together; empty: not a tenant's
 	Volume    int64            `json:"volume_bytes"`
 	Used      uint64           `json:"used_bytes"`
 	Percent   int              `json:"percent"`
@@ -364,14 +386,14 @@ func (p *Provider) Quotas(ctx context.Context) ([]QuotaView, error) {
 		if err != nil {
 			return nil, err
 		}
-		views = append(views, viewQuota(vm, q, states[vm.ID], period, meter.Bytes(q.Direction, used[vm.UUID])))
+		views = append(views, viewQuota(vm, q, states[vm.ID], period, meter.Bytes(q.Direction, used[countedBy(q, vm)])))
 	}
 	return views, nil
 }
 
 func viewQuota(vm ispctl.VM, q ispctl.Quota, s state.QuotaState, period meter.Period, used uint64) QuotaView {
 	v := QuotaView{
-		VM: vm.Name, Plan: q.Plan, Volume: int64(q.Volume), Used: used, Percent: int(min(float64(used)/float64(q.Volume)*100, 1e6)), Direction: q.Direction,
+		VM: vm.Name, Plan: q.Plan, Tenant: q.Tenant, Volume: int64(q.Volume), Used: used, Percent: int(min(float64(used)/float64(q.Volume)*100, 1e6)), Direction: q.Direction,
 		Action: q.Action, Rate: int64(q.Rate), State: "ok", From: period.From, Until: period.To,
 	}
 	if !s.Since.Equal(period.From) {

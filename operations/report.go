@@ -192,7 +192,7 @@ func subjectsOf(ctx context.Context, usage *state.Usage, m *ispctl.Model, span s
 		s := subject{id: one.ID, present: there && string(vm.Zone) == one.Zone && string(vm.Tenant) == one.Tenant && one.Since.Before(span.End.Start()), Subject: report.Subject{
 			Name: one.Name, UUID: one.Ref, Zone: one.Zone, Tenant: one.Tenant, Plan: one.Plan, Gone: !there, Corrections: byMeter[one.ID],
 		}}
-		if q, ok := m.QuotaOf(vm); ok && there {
+		if q, ok := m.QuotaOf(vm); ok && there && q.Tenant == "" {
 			s.Quota = &q
 		}
 		if t, ok := m.TariffOf(vm.Plan); ok {

@@ -161,6 +161,9 @@ func (p *Provider) describeHanded(m *ispctl.Model, vm ispctl.VM) handover.VM {
 		if q.VM == vm.Name {
 			v.Limits = append(v.Limits, handover.Limit{Name: "Traffic in a month", Value: q.Volume.String()})
 		}
+		if q.Tenant != "" && q.Tenant == vm.Tenant {
+			v.Limits = append(v.Limits, handover.Limit{Name: "Traffic in a month, of all your VMs", Value: q.Volume.String()})
+		}
 	}
 	return v
 }

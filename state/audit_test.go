@@ -183,6 +183,7 @@ func TestChainOfOldRows(t *testing.T) {
 		`ALTER TABLE vm DROP COLUMN cpus`, `ALTER TABLE vm DROP COLUMN memory`, `ALTER TABLE vm DROP COLUMN disk_size`, `ALTER TABLE vm DROP COLUMN number`,
 		`ALTER TABLE vm DROP COLUMN built`, `ALTER TABLE vm DROP COLUMN restored`, `ALTER TABLE vm DROP COLUMN cloned`, `ALTER TABLE vm DROP COLUMN rescue`,
 		`ALTER TABLE vm DROP COLUMN start_off`, `ALTER TABLE vm DROP COLUMN start_order`, `ALTER TABLE vm DROP COLUMN start_delay`,
+		`DELETE FROM quota WHERE tenant <> ''`, `ALTER TABLE quota RENAME TO q`, `CREATE TABLE quota AS SELECT vm, plan, volume, direction, day, action, rate, applied FROM q`, `DROP TABLE q`,
 		`DELETE FROM goose_db_version WHERE version_id >= 13`,
 		`INSERT INTO journal (at, actor, operation, object, detail) VALUES ('2026-01-01T00:00:00Z', 'root', 'old', 'vm a', 'it''s')`,
 	} {

@@ -46,6 +46,7 @@ func fill(tx *state.Tx) error {
 		tx.PutMetering(ispctl.Metering{TimeZone: "Europe/Berlin", KeepDays: 100}),
 		tx.PutQuota(ispctl.Quota{Plan: "small", Volume: ispctl.TiB, Direction: ispctl.DirectionSum, Day: 1, Action: ispctl.ActionThrottle, Rate: ispctl.Mbit, Applied: true}),
 		tx.PutQuota(ispctl.Quota{VM: "web1", Volume: ispctl.GiB, Direction: ispctl.DirectionMax, Day: 31, Action: ispctl.ActionBlock}),
+		tx.PutQuota(ispctl.Quota{Tenant: "acme", Volume: 9 * ispctl.TiB, Direction: ispctl.DirectionOut, Day: 2, Action: ispctl.ActionNotify}),
 		tx.PutTariff(ispctl.Tariff{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}),
 		tx.PutTenant(ispctl.Tenant{Name: "acme", Title: "Acme \"& Sons\"", Contact: "ops@acme.example", Keys: []string{tenantKey}, Share: share, Suspended: true, Applied: true}),
 		tx.PutTenant(ispctl.Tenant{Name: "aaa"}),
@@ -89,6 +90,7 @@ func filled(paths ispctl.Paths, created time.Time) *ispctl.Model {
 		Metering: ispctl.Metering{TimeZone: "Europe/Berlin", KeepDays: 100},
 		Quotas: []ispctl.Quota{
 			{Plan: "small", Volume: ispctl.TiB, Direction: ispctl.DirectionSum, Day: 1, Action: ispctl.ActionThrottle, Rate: ispctl.Mbit, Applied: true},
+			{Tenant: "acme", Volume: 9 * ispctl.TiB, Direction: ispctl.DirectionOut, Day: 2, Action: ispctl.ActionNotify},
 			{VM: "web1", Volume: ispctl.GiB, Direction: ispctl.DirectionMax, Day: 31, Action: ispctl.ActionBlock},
 		},
 		Tariffs: []ispctl.Tariff{{Plan: "small", Currency: "EUR", Volume: ispctl.DirectionOut, Included: ispctl.TiB, PerGB: 5000, Percentile: ispctl.DirectionMax, Committed: ispctl.Gbit, PerMbit: 250_000, Applied: true}},
@@ -222,7 +224,7 @@ func TestEveryChange(t *testing.T) {
 			return tx.PutQuotaState(state.QuotaState{VM: 1, Step: 100, Acting: ispctl.ActionThrottle, Rate: ispctl.Mbit, Lifted: true})
 		}, func(*ispctl.Model) {}},
 		{"quota and tariff removed", func(tx *state.Tx) error {
-			return first(tx.DeleteQuota(ispctl.Quota{VM: "web1"}), tx.DeleteTariff("small"))
+			return first(tx.DeleteQuota(ispctl.Quota{VM: "web1"}), tx.DeleteQuota(ispctl.Quota{Tenant: "acme"}), tx.DeleteTariff("small"))
 		}, func(m *ispctl.Model) { m.Quotas, m.Tariffs = m.Quotas[:1], nil }},
 		{"what is not there is removed", func(tx *state.Tx) error {
 			for _, err := range []error{tx.DeleteZone("x"), tx.DeletePlan("x"), tx.DeleteVM(99), tx.DeleteTenant("x"), tx.DeleteImage("x"), tx.DeleteAddress(ispctl.Address{}), tx.DeleteForward(ispctl.Listen{})} {

@@ -14,17 +14,17 @@ func (t *Tx) PutMetering(m ispctl.Metering) error {
 		ON CONFLICT (id) DO UPDATE SET time_zone = excluded.time_zone, keep_days = excluded.keep_days, flow_days = excluded.flow_days`, m.TimeZone, m.KeepDays, m.FlowDays)
 }
 
-// PutQuota makes the quota, or changes the one of the same VM or plan.
+// PutQuota makes the quota, or changes the one of the same VM, tenant or plan.
 func (t *Tx) PutQuota(q ispctl.Quota) error {
-	return t.exec(`INSERT INTO quota (vm, plan, volume, direction, day, action, rate, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (vm, plan) DO UPDATE SET volume = excluded.volume, direction = excluded.direction, day = excluded.day,
+	return t.exec(`INSERT INTO quota (vm, plan, tenant, volume, direction, day, action, rate, applied) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (vm, plan, tenant) DO UPDATE SET volume = excluded.volume, direction = excluded.direction, day = excluded.day,
 			action = excluded.action, rate = excluded.rate, applied = excluded.applied`,
-		q.VM, q.Plan, q.Volume, q.Direction, q.Day, q.Action, q.Rate, q.Applied)
+		q.VM, q.Plan, q.Tenant, q.Volume, q.Direction, q.Day, q.Action, q.Rate, q.Applied)
 }
 
-// DeleteQuota removes the quota of a VM or a plan.
+// DeleteQuota removes the quota of a VM, a tenant or a plan.
 func (t *Tx) DeleteQuota(q ispctl.Quota) error {
-	return t.exec(`DELETE FROM quota WHERE vm = ? AND plan = ?`, q.VM, q.Plan)
+	return t.exec(`DELETE FROM quota WHERE vm = ? AND plan = ? AND tenant = ?`, q.VM, q.Plan, q.Tenant)
 }
 
 // PutTariff makes the tariff, or changes the one of the same plan.
@@ -94,9 +94,9 @@ func usageTables(m *ispctl.Model) []table {
 		{`SELECT time_zone, keep_days, flow_days FROM metering`, func(row scanner) error {
 			return row.Scan(&m.Metering.TimeZone, &m.Metering.KeepDays, &m.Metering.FlowDays)
 		}},
-		{`SELECT vm, plan, volume, direction, day, action, rate, applied FROM quota`, func(row scanner) error {
+		{`SELECT vm, plan, tenant, volume, direction, day, action, rate, applied FROM quota`, func(row scanner) error {
 			var one ispctl.Quota
-			err := row.Scan(&one.VM, &one.Plan, &one.Volume, &one.Direction, &one.Day, &one.Action, &one.Rate, &one.Applied)
+			err := row.Scan(&one.VM, &one.Plan, &one.Tenant, &one.Volume, &one.Direction, &one.Day, &one.Action, &one.Rate, &one.Applied)
 			m.Quotas = append(m.Quotas, one)
 			return err
 		}},

@@ -41,7 +41,7 @@ func (t *Tx) putTenantKey(tenant ispctl.Name, seq int, key string) error {
 
 // DeleteTenant removes a tenant with its keys.
 func (t *Tx) DeleteTenant(name ispctl.Name) error {
-	return t.exec(`DELETE FROM tenant WHERE name = ?`, name)
+	return errors.Join(t.exec(`DELETE FROM quota WHERE tenant = ?`, name), t.exec(`DELETE FROM tenant WHERE name = ?`, name))
 }
 
 // tenantTables are read after the VMs.

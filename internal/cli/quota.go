@@ -27,6 +27,7 @@ var quotaListing = listing[operations.QuotaView]{
 			return ispctl.Rate(q.Rate).String()
 		}},
 		{"PLAN", true, func(q operations.QuotaView) string { return string(q.Plan) }},
+		{"TENANT", true, func(q operations.QuotaView) string { return string(q.Tenant) }},
 		{"FROM", true, func(q operations.QuotaView) string { return q.From.UTC().Format(time.RFC3339) }},
 		{"UNTIL", false, func(q operations.QuotaView) string { return q.Until.UTC().Format(time.RFC3339) }},
 	},
@@ -45,26 +46,37 @@ func (a *app) quotaShow() *cobra.Command {
 	})
 }
 
-// quotaOwner adds the two ways to say whom a quota is of.
-func quotaOwner(c *cobra.Command, a *app, plan *string) func([]string) (ispctl.Quota, error) {
-	c.Flags().StringVar(plan, "plan", "", "the quota of each VM on this plan that has none of its own")
+// quotaOwner adds the ways to say whom a quota is of.
+func quotaOwner(c *cobra.Command, a *app) func([]string) (ispctl.Quota, error) {
+	var plan, tenant string
+	c.Flags().StringVar(&plan, "plan", "", "the quota of each VM on this plan that has neither its own nor a tenant's")
+	c.Flags().StringVar(&tenant, "tenant", "", "the quota of all VMs of this tenant together; it holds those that have none of their own")
 	_ = c.RegisterFlagCompletionFunc("plan", a.complete(planNames))
+	_ = c.RegisterFlagCompletionFunc("tenant", a.complete(tenantNames))
 	return func(given []string) (q ispctl.Quota, err error) {
-		if (len(given) == 0) == (*plan == "") {
-			return q, &ispctl.Error{Kind: ispctl.Usage, Object: c.CommandPath(), Cause: "wants the name of a VM, or --plan", Next: "see: " + c.CommandPath() + " --help"}
+		owners := len(given)
+		for _, flag := range []string{plan, tenant} {
+			if flag != "" {
+				owners++
+			}
 		}
-		if *plan != "" {
-			q.Plan, err = ispctl.ParseName("plan", *plan)
-			return q, err
+		switch {
+		case owners != 1:
+			return q, &ispctl.Error{Kind: ispctl.Usage, Object: c.CommandPath(), Cause: "wants the name of a VM, --tenant or --plan, one of them", Next: "see: " + c.CommandPath() + " --help"}
+		case plan != "":
+			q.Plan, err = ispctl.ParseName("plan", plan)
+		case tenant != "":
+			q.Tenant, err = ispctl.ParseName("tenant", tenant)
+		default:
+			q.VM, err = ispctl.ParseName("vm", given[0])
 		}
-		q.VM, err = ispctl.ParseName("vm", given[0])
 		return q, err
 	}
 }
 
 func (a *app) quotaSet() *cobra.Command {
 	var o operations.Options
-	var volume, direction, action, rate, plan string
+	var volume, direction, action, rate string
 	var day int
 	c := &cobra.Command{
 		Use: "set [VM] --volume SIZE", Short: "Say how much may pass between a VM and the Internet in a month",
@@ -72,13 +84,17 @@ func (a *app) quotaSet() *cobra.Command {
 
 At 80 and at 100 in a hundred the program etc/ispctl/hooks/quota is run, if there
 is one, with a line of JSON on its standard input. At 100 the VM is throttled or
-blocked as well, until the period ends or quota lift. Its admin leg stays open.`,
+blocked as well, until the period ends or quota lift. Its admin leg stays open.
+
+A VM is held by its own quota, or else by its tenant's, which counts what all VMs
+of the tenant use together, or else by its plan's.`,
 		Example: `  ispctl quota set web1 --volume 2TB
   ispctl quota set web1 --volume 2TB --direction out --day 15 --action throttle --rate 10mbit
+  ispctl quota set --tenant acme --volume 10TB --action throttle --rate 50mbit
   ispctl quota set --plan small --volume 500GB --action block`,
 		Args: atMost(1, "the name of a VM"), ValidArgsFunction: first(a.complete(vmNames)),
 	}
-	owner := quotaOwner(c, a, &plan)
+	owner := quotaOwner(c, a)
 	c.RunE = func(c *cobra.Command, given []string) error {
 		q, err := owner(given)
 		if err != nil {
@@ -117,13 +133,12 @@ blocked as well, until the period ends or quota lift. Its admin leg stays open.`
 func (a *app) quotaRemove() *cobra.Command {
 	var o operations.Options
 	var ifExists bool
-	var plan string
 	c := &cobra.Command{
 		Use: "remove [VM]", Short: "Take a quota away, and with it what it did",
-		Example: "  ispctl quota remove web1\n  ispctl quota remove --plan small",
+		Example: "  ispctl quota remove web1\n  ispctl quota remove --tenant acme\n  ispctl quota remove --plan small",
 		Args:    atMost(1, "the name of a VM"), ValidArgsFunction: first(a.complete(vmNames)),
 	}
-	owner := quotaOwner(c, a, &plan)
+	owner := quotaOwner(c, a)
 	c.RunE = func(c *cobra.Command, given []string) error {
 		q, err := owner(given)
 		if err != nil {

@@ -321,7 +321,7 @@ func (p *parser) unique(d *Document) {
 		once(t.At, "total", t.Of(), t.Name != "")
 	}
 	for _, q := range d.Quotas {
-		once(q.At, "quota of", q.Object(), q.VM != "" || q.Plan != "")
+		once(q.At, "quota of", q.Object(), q.VM != "" || q.Tenant != "" || q.Plan != "")
 	}
 	for _, t := range d.Tariffs {
 		once(t.At, "tariff of plan", string(t.Plan), t.Plan != "")

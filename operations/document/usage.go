@@ -16,7 +16,7 @@ type Metering struct {
 	FlowDays *int
 }
 
-// Quota is a quota of a VM or a plan.
+// Quota is a quota of a VM, a tenant or a plan.
 type Quota struct {
 	At, OfAt At
 	ispctl.Quota
@@ -37,6 +37,7 @@ type (
 	}
 	outQuota struct {
 		VM        string `yaml:"vm,omitempty"`
+		Tenant    string `yaml:"tenant,omitempty"`
 		Plan      string `yaml:"plan,omitempty"`
 		Volume    string `yaml:"volume"`
 		Direction string `yaml:"direction"`
@@ -65,7 +66,7 @@ func exportUsage(m *ispctl.Model, out *outDocument) {
 		if vm, err := m.VM(string(q.VM)); q.VM != "" && (err != nil || vm.Wanted == ispctl.Absent) {
 			continue // it goes with its VM
 		}
-		one := outQuota{VM: string(q.VM), Plan: string(q.Plan), Volume: q.Volume.String(), Direction: string(q.Direction), Day: q.Day, Action: string(q.Action)}
+		one := outQuota{VM: string(q.VM), Tenant: string(q.Tenant), Plan: string(q.Plan), Volume: q.Volume.String(), Direction: string(q.Direction), Day: q.Day, Action: string(q.Action)}
 		if q.Rate > 0 {
 			one.Rate = q.Rate.String()
 		}
@@ -124,6 +125,7 @@ func (p *parser) quota(n *yaml.Node) Quota {
 	before := len(p.errs)
 	p.mapping(n, fields{
 		"vm":        func(n *yaml.Node) { q.VM, q.OfAt = p.name("vm", n), at(n) },
+		"tenant":    func(n *yaml.Node) { q.Tenant, q.OfAt = p.name("tenant", n), at(n) },
 		"plan":      func(n *yaml.Node) { q.Plan, q.OfAt = p.name("plan", n), at(n) },
 		"volume":    func(n *yaml.Node) { q.Volume = p.size(n) },
 		"direction": func(n *yaml.Node) { q.Direction = scalar(p, n, ispctl.ParseDirection) },
