@@ -143,7 +143,9 @@ func (m *Model) Sort() {
 	slices.SortFunc(m.Policies, ComparePolicies)
 	slices.SortFunc(m.Totals, func(a, b Total) int { return cmp.Compare(a.Of(), b.Of()) })
 	slices.SortFunc(m.Flows, func(a, b Flow) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Slot, b.Slot)) })
-	slices.SortFunc(m.Quotas, func(a, b Quota) int { return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Plan, b.Plan)) })
+	slices.SortFunc(m.Quotas, func(a, b Quota) int {
+		return cmp.Or(cmp.Compare(a.VM, b.VM), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Plan, b.Plan))
+	})
 	slices.SortFunc(m.Tariffs, func(a, b Tariff) int { return cmp.Compare(a.Plan, b.Plan) })
 	slices.SortFunc(m.Tenants, func(a, b Tenant) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(m.Throttles, func(a, b Throttle) int { return cmp.Compare(a.VM, b.VM) })
