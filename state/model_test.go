@@ -194,7 +194,7 @@ func TestEveryChange(t *testing.T) {
 		{"tenant removed", func(tx *state.Tx) error { return tx.DeleteTenant("aaa") }, func(m *ispctl.Model) { m.Tenants = m.Tenants[1:] }},
 		{"VM renamed, and what leads to it", func(tx *state.Tx) error {
 			return tx.RenameVM(ispctl.VM{ID: 1, Name: "web1"}, "www")
-		}, func(m *ispctl.Model) { m.VMs[0].Name, m.Forwards[0].VM, m.Quotas[1].VM = "www", "www", "www" }},
+		}, func(m *ispctl.Model) { m.VMs[0].Name, m.Forwards[0].VM, m.Quotas[2].VM = "www", "www", "www" }},
 		{"forward", func(tx *state.Tx) error { return tx.PutForward(ispctl.Forward{Listen: listen, VM: "web1", Port: 80}) }, func(m *ispctl.Model) {
 			m.Forwards[0].Port, m.Forwards[0].Last, m.Forwards[0].Applied = 80, 0, false
 		}},
@@ -213,7 +213,7 @@ func TestEveryChange(t *testing.T) {
 			}
 			return nil
 		}, func(m *ispctl.Model) {
-			m.Forwards, m.VMs, m.Zones, m.Plans, m.Quotas, m.Tariffs = nil, nil, m.Zones[:1], nil, nil, nil
+			m.Forwards, m.VMs, m.Zones, m.Plans, m.Quotas, m.Tariffs = nil, nil, m.Zones[:1], nil, m.Quotas[1:2], nil
 		}},
 		{"a quota is used up", func(tx *state.Tx) error {
 			return tx.PutQuotaState(state.QuotaState{VM: 1, Step: 100, Acting: ispctl.ActionThrottle, Rate: ispctl.Mbit, Until: time.Unix(2e9, 0)})
