@@ -141,7 +141,7 @@ func TestDisks(t *testing.T) {
 }
 
 // diskOf is the path of a VM's first disk.
-func diskOf(t *testing.T, w *world, name string) string {
+func diskOf(t testing.TB, w *world, name string) string {
 	t.Helper()
 	var all []operations.DiskView
 	w.show(&all, "vm", "disk", "list", name)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 )
 
 var killTrials = flag.Int("kill.trials", 12, "how often ispctl is killed while it makes, rebuilds or destroys a VM")
@@ -85,16 +84,8 @@ func (k *killed) look() string { return domainID.ReplaceAllString(k.traces(), "/
 // takes.
 func (k *killed) kill(act, name string) time.Duration {
 	k.t.Helper()
-	cmd := k.command(k.args(act, name)...)
-	if err := cmd.Start(); err != nil {
-		k.t.Fatal(err)
-	}
 	after := time.Duration(k.random.Int64N(int64(k.span[act])))
-	time.Sleep(after)
-	if err := cmd.Process.Signal(unix.SIGKILL); err != nil && !strings.Contains(err.Error(), "finished") {
-		k.t.Fatal(err)
-	}
-	_ = cmd.Wait() // killed, or done just before
+	k.killAfter(after, k.args(act, name)...)
 	return after
 }
 

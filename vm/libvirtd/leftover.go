@@ -18,7 +18,7 @@ var domainDir = regexp.MustCompile(`^domain-([0-9]+)-`)
 
 // clearLeftover removes the directories of starts that were cut off before the
 // driver had written down that there was one: it never looks for them, and each
-// start has another number.
+// start has another number. With them go files that were not written to their end.
 //
 // It must not run while the driver does, in this process or in another one.
 func clearLeftover(paths ispctl.Paths) error {
@@ -45,6 +45,23 @@ func clearLeftover(paths ispctl.Paths) error {
 			}
 			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 				return fmt.Errorf("remove what a start that was cut off has left: %w", err)
+			}
+		}
+	}
+	return clearUnwritten(paths)
+}
+
+// clearUnwritten removes what the driver was about to put in the place of a file
+// when it was killed: it writes FILE.new, and renames it.
+func clearUnwritten(paths ispctl.Paths) error {
+	for _, dir := range []string{"run/qemu", "etc/qemu"} {
+		files, err := filepath.Glob(filepath.Join(paths.Embed(), dir, "*.xml.new"))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove what a write that was cut off has left: %w", err)
 			}
 		}
 	}

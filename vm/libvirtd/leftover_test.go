@@ -21,11 +21,21 @@ func TestClearLeftover(t *testing.T) {
 	if err := os.WriteFile(at("run/qemu/isp-web1.xml"), []byte("<domstatus state='running'><domain type='qemu' id='3'><name>isp-web1</name></domain></domstatus>"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for _, file := range []string{"run/qemu/isp-web1.xml.new", "run/qemu/isp-web2.xml.new", "etc/qemu/isp-web1.xml.new", "etc/qemu/isp-web1.xml"} {
+		if err := os.MkdirAll(filepath.Dir(at(file)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at(file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := clearLeftover(paths); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{
 		"lib/qemu/domain-3-isp-web1": true, "lib/qemu/domain-4-isp-web1": false, "lib/qemu/channel/target/domain-4-isp-web1": false, "lib/qemu/snapshot": true,
+		"run/qemu/isp-web1.xml": true, "etc/qemu/isp-web1.xml": true,
+		"run/qemu/isp-web1.xml.new": false, "run/qemu/isp-web2.xml.new": false, "etc/qemu/isp-web1.xml.new": false,
 	} {
 		if exists(at(name)) != want {
 			t.Errorf("%s: there %v, want %v", name, !want, want)
