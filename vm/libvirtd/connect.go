@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,6 +74,9 @@ func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 	if err := events(); err != nil {
 		return nil, explain(h.uri, err)
 	}
+	if h.uri == embed {
+		loadSecrets(uri)
+	}
 	conn, err := libvirt.NewConnect(uri)
 	if err != nil {
 		return nil, explain(h.uri, err)
@@ -81,6 +85,18 @@ func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 		settle(ctx, conn)
 	}
 	return conn, nil
+}
+
+// loadSecrets has libvirt load its driver of secrets before that of QEMU, which
+// otherwise loads it at the first start of a guest. What QEMU can do is kept in a
+// cache that counts only as long as the newest of the drivers that are loaded was
+// installed when it was at the writing; a package manager needs more than a second
+// for them all, and QEMU would be asked anew by each process, for about a second.
+func loadSecrets(qemu string) {
+	conn, err := libvirt.NewConnect(strings.Replace(qemu, "qemu", "secret", 1))
+	if err == nil {
+		_, _ = conn.Close()
+	}
 }
 
 // events starts libvirt's event loop, which is one for the whole process, is

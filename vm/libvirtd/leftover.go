@@ -48,7 +48,25 @@ func clearLeftover(paths ispctl.Paths) error {
 			}
 		}
 	}
-	return clearUnwritten(paths)
+	return errors.Join(clearUnwritten(paths), clearQuestions(paths))
+}
+
+// clearQuestions ends each QEMU that was asked what it can do, which waits for
+// more questions, and removes the directory with its socket.
+func clearQuestions(paths ispctl.Paths) error {
+	dirs, err := filepath.Glob(filepath.Join(paths.Embed(), "lib", "qemu", "qmp-*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := end(filepath.Join(dir, "qmp.pid")); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove what a question that was cut off has left: %w", err)
+		}
+	}
+	return nil
 }
 
 // clearUnwritten removes what the driver was about to put in the place of a file
