@@ -60,7 +60,7 @@ func TestClearLeftover(t *testing.T) {
 		t.Errorf("a QEMU that was asked lives on: %v", qemu.Process.Kill())
 	}
 	for name, want := range map[string]bool{
-		"lib/qemu/qmp-0WAJZ3": false,
+		"lib/qemu/qmp-0WAJZ3":        false,
 		"lib/qemu/domain-3-isp-web1": true, "lib/qemu/domain-4-isp-web1": false, "lib/qemu/channel/target/domain-4-isp-web1": false, "lib/qemu/snapshot": true,
 		"run/qemu/isp-web1.xml": true, "etc/qemu/isp-web1.xml": true,
 		"run/qemu/isp-web1.xml.new": false, "run/qemu/isp-web2.xml.new": false, "etc/qemu/isp-web1.xml.new": false,
