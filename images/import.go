@@ -229,17 +229,14 @@ func (im *importer) convert(ctx context.Context, name string, image foreign.Imag
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	if err := f.Close(); err != nil {
+		return err
+	}
 	// The geometry of a VHD may mean another size than the one beside it.
 	if image.Format != foreign.VHD && length != int64(image.Size) {
 		return ispctl.Invalid("", "", "says that its disk has %d bytes, and holds %d", int64(image.Size), length)
 	}
-	// The owner goes by the open file: by its name it could be another by now,
-	// were anybody left in the jail.
-	if err := errors.Join(f.Chown(0, 0), f.Chmod(0o600)); err != nil {
-		return err
-	}
-	return rename(im.spool.path(name), disk, unix.RENAME_NOREPLACE)
+	return im.spool.release(name, disk)
 }
 
 // boot makes sure that there is something to boot by.
