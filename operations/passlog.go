@@ -9,6 +9,7 @@ import (
 // phaseOf is what the work of a layer means to someone who waits for a VM.
 var phaseOf = map[string]string{
 	"disks": "disk", "bridge": "network", "firewall": "network", "nat": "network", "route": "network", "dhcp": "network", "domains": "boot",
+	"counters": "network", "shapers": "network", "neighbours": "network", "qos": "network",
 }
 
 // passLog follows one pass: it tells of each layer as it ends, and keeps when

@@ -13,57 +13,57 @@ import (
 // Template is the recipe a guest is made from.
 type Template struct {
 	Name        ispctl.Name `yaml:"name"`
-	Description string      `yaml:"description"`
-	From        ispctl.Name `yaml:"from"`  // the template whose recipe it goes on with; see [Template.over]
-	Image       ispctl.Name `yaml:"image"` // the newest image of that name is taken
-	Plan        ispctl.Name `yaml:"plan"`  // of a VM that names none
-	Login       string      `yaml:"login"` // the user that a VM's SSH keys let in; root unless told otherwise
+	Description string      `yaml:"description,omitempty"`
+	From        ispctl.Name `yaml:"from,omitempty"`  // the template whose recipe it goes on with; see [Template.over]
+	Image       ispctl.Name `yaml:"image,omitempty"` // the newest image of that name is taken
+	Plan        ispctl.Name `yaml:"plan,omitempty"`  // of a VM that names none
+	Login       string      `yaml:"login,omitempty"` // the user that a VM's SSH keys let in; root unless told otherwise
 
 	// Boot is how its image boots, [BootKernel] or [BootDisk]; empty: as the
 	// image does. An image that boots otherwise is refused when a VM is made.
-	Boot string `yaml:"boot"`
+	Boot string `yaml:"boot,omitempty"`
 
 	// Setup is who in the guest reads the seed: [SetupCloudInit], unless told
 	// otherwise, or [SetupPlain].
-	Setup string `yaml:"setup"`
+	Setup string `yaml:"setup,omitempty"`
 
 	// Console is whether the guest asks for a login on its serial port:
 	// [ConsoleLogin], unless told otherwise, or [ConsoleNone].
-	Console string `yaml:"console"`
+	Console string `yaml:"console,omitempty"`
 
-	Packages []string `yaml:"packages"` // that are installed at the first boot
-	Users    []User   `yaml:"users"`    // beside the one of login
-	Files    []File   `yaml:"files"`    // that are written at the first boot
-	Steps    []Step   `yaml:"steps"`    // that are run once, after packages and files
+	Packages []string `yaml:"packages,omitempty"` // that are installed at the first boot
+	Users    []User   `yaml:"users,omitempty"`    // beside the one of login
+	Files    []File   `yaml:"files,omitempty"`    // that are written at the first boot
+	Steps    []Step   `yaml:"steps,omitempty"`    // that are run once, after packages and files
 
 	// Services are what guests listen on. They are told, not opened: who may
 	// reach a guest is for policies and forwards to say, so that a file of a
 	// template cannot open a wall.
-	Services []string `yaml:"services"`
+	Services []string `yaml:"services,omitempty"`
 }
 
 // User is somebody who may log in, by key alone.
 type User struct {
 	Name   string   `yaml:"name"`
-	Keys   []string `yaml:"keys"`
-	Groups []string `yaml:"groups"`
-	Sudo   bool     `yaml:"sudo"` // becomes root without a password
-	Shell  string   `yaml:"shell"`
+	Keys   []string `yaml:"keys,omitempty"`
+	Groups []string `yaml:"groups,omitempty"`
+	Sudo   bool     `yaml:"sudo,omitempty"` // becomes root without a password
+	Shell  string   `yaml:"shell,omitempty"`
 }
 
 // File is a file in the guest.
 type File struct {
-	Path    string `yaml:"path"`
-	Mode    string `yaml:"mode"`  // in octal; 0644 unless told otherwise
-	Owner   string `yaml:"owner"` // USER:GROUP; root:root unless told otherwise
-	Content string `yaml:"content"`
+	Path    string `yaml:"path,omitempty"`
+	Mode    string `yaml:"mode,omitempty"`  // in octal; 0644 unless told otherwise
+	Owner   string `yaml:"owner,omitempty"` // USER:GROUP; root:root unless told otherwise
+	Content string `yaml:"content,omitempty"`
 }
 
 // Step is a command, as its arguments, or a script that is a file of its own.
 // There is no line for a shell to take apart.
 type Step struct {
-	Run    []string `yaml:"run"`
-	Script string   `yaml:"script"`
+	Run    []string `yaml:"run,omitempty"`
+	Script string   `yaml:"script,omitempty"`
 }
 
 // The ways of booting.

@@ -73,7 +73,7 @@ func (a *app) root() *cobra.Command {
 		group("report", "What was used and what it costs, for customers", a.reportMonthly()),
 		group("quota", "How much may pass in a month, and what is done then", a.quotaSet(), a.quotaList(), a.quotaShow(), a.quotaLift(), a.quotaRemove()),
 		group("tariff", "What the traffic of a plan costs", a.tariffSet(), a.tariffList(), a.tariffRemove()),
-		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow()),
+		group("template", "Recipes that VMs are made by", a.templateList(), a.templateShow(), a.templateCreate(), a.templateDelete()),
 		group("audit", "Who changed what: the journal, chained by hashes", a.auditList(), a.auditVerify(), a.auditExport()),
 		a.tenantCmd(),
 		group("gateway", "Where tenants come in by SSH, to look after their VMs", a.gatewaySet(), a.gatewayShow(), a.gatewaySession()),

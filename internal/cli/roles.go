@@ -33,7 +33,7 @@ var accessTable = []access{
 	{nil, "these act for their caller alone, and know of no provider", []string{"version", "completion", "demo up", "demo status", "demo down"}},
 	{nil, "these set the host up or stay, and need all of it, where serve has little", []string{"init", "serve", "confirm-guard", "vpn-device", "gateway session", "host shutdown"}},
 	{nil, "these read and write files of their caller's, or run programs for him", []string{
-		"image build", "image pull", "image import", "vm edit", "vm export", "vm ssh", "usage import",
+		"image build", "image pull", "image import", "template create", "template delete", "vm edit", "vm export", "vm ssh", "usage import",
 	}},
 	{[]string{roleOperator, roleAuditor}, "these change nothing, and show no secret and nothing of what is inside a guest", []string{
 		"address list", "audit export", "audit list", "audit verify", "doctor", "export", "forward list", "gateway show", "image catalogue", "image list", "image show", "image verify",
