@@ -133,6 +133,9 @@ func kindOf(l netlink.Link) Kind {
 func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 	var errs []error
 	failed := map[string]bool{}
+	if err := k.forgetNeighbours(changes); err != nil {
+		errs = append(errs, fmt.Errorf("forget the neighbours behind taps that go: %w", err))
+	}
 	for _, c := range changes {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, err)...)
