@@ -8,8 +8,9 @@ import (
 
 // phaseOf is what the work of a layer means to someone who waits for a VM.
 var phaseOf = map[string]string{
-	"disks": "disk", "bridge": "network", "firewall": "network", "nat": "network", "route": "network", "dhcp": "network", "domains": "boot",
-	"counters": "network", "shapers": "network", "neighbours": "network", "qos": "network",
+	"disks": "disk", "cgroups": "boot", "ksm": "boot", "domains": "boot",
+	"connections": "network", "wire": "network", "bridge": "network", "count": "network", "firewall": "network", "vpn": "network", "nat": "network",
+	"route": "network", "qos.classes": "network", "qos": "network", "dhcp": "network",
 }
 
 // passLog follows one pass: it tells of each layer as it ends, and keeps when
