@@ -16,11 +16,11 @@ help: ## print this
 demo: packages build ## bring up a private provider with real guests, and prove what it promises
 	bin/ispctl demo up
 
-test: packages build lint ## run the linters and all tests: pure, kernel and guest rings
-	go run ./internal/testrun
+test: packages build lint ## run the linters and all tests: pure, kernel and guest rings, and the laws on Debian 12 in QEMU
+	go run ./internal/testrun $(TESTRUN)
 
-test-all: packages build lint ## the same at length, and the kernel tests on Debian 12 and 13 in QEMU
-	go run ./internal/testrun -all
+test-all: packages build lint ## the same at length, the kernel tests on Debian 12 and 13, a server with systemd and a guest on Xen in QEMU
+	go run ./internal/testrun -all $(TESTRUN)
 
 build: ## leave bin/ispctl
 	go build -trimpath -o bin/ispctl ./cmd/ispctl

@@ -23,6 +23,8 @@ type Flavour struct {
 	Suite    string   // of the Debian archive
 	Packages []string // beside Debian's essential ones and the kernel
 	Xen      bool     `json:",omitempty"` // the machine is dom0 of the hypervisor
+	Systemd  bool     `json:",omitempty"` // process 1 is systemd, as on a server
+	Scenario string   `json:"-"`          // the package with what this machine is for; empty: the kernel ring
 }
 
 // tools are what kernel tests call to see what the kernel sees, and what the
@@ -40,22 +42,34 @@ func Debian13() Flavour { return Flavour{Name: "debian-13", Suite: "trixie", Pac
 
 // Xen is Debian 12 as dom0 of its own Xen, with libvirt's driver for that.
 func Xen() Flavour {
-	return Flavour{Name: "xen", Suite: "bookworm", Xen: true, Packages: slices.Concat(tools, []string{
+	return Flavour{Name: "xen", Suite: "bookworm", Xen: true, Scenario: "ispctl/integration/xen", Packages: slices.Concat(tools, []string{
 		"bridge-utils", "libvirt-clients", "libvirt-daemon", "libvirt-daemon-driver-xen", "libvirt-daemon-system",
 		"qemu-system-xen", "qemu-utils", "xen-utils-4.17", "xen-utils-common", "xenstore-utils",
 	})}
 }
 
-// Flavours are all there are.
-func Flavours() []Flavour { return []Flavour{Debian12(), Debian13(), Xen()} }
+// Systemd is Debian 12 as a server has it: systemd as process 1, AppArmor, and
+// libvirt's daemon with the driver for QEMU.
+func Systemd() Flavour {
+	return Flavour{Name: "systemd", Suite: "bookworm", Systemd: true, Scenario: "ispctl/integration/systemd", Packages: slices.Concat(tools, []string{
+		"apparmor", "dbus", "libvirt-clients", "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-daemon-system",
+		"qemu-system-x86", "qemu-utils", "systemd-sysv", "udev",
+	})}
+}
 
-// env is what the recipe's hook is told of the flavour: which kernel, and which
-// hypervisor below it.
+// Flavours are all there are.
+func Flavours() []Flavour { return []Flavour{Debian12(), Debian13(), Systemd(), Xen()} }
+
+// env is what the recipe's hook is told of the flavour: which kernel, which
+// hypervisor below it, and what is process 1.
 func (f Flavour) env() []string {
-	if f.Xen {
-		return []string{"LAB_KERNEL=linux-image-amd64", "LAB_XEN=xen-hypervisor-4.17-amd64"}
+	switch {
+	case f.Xen:
+		return []string{"LAB_KERNEL=linux-image-amd64", "LAB_XEN=xen-hypervisor-4.17-amd64", "LAB_SYSTEMD="}
+	case f.Systemd:
+		return []string{"LAB_KERNEL=linux-image-cloud-amd64", "LAB_XEN=", "LAB_SYSTEMD=yes"}
 	}
-	return []string{"LAB_KERNEL=linux-image-cloud-amd64", "LAB_XEN="}
+	return []string{"LAB_KERNEL=linux-image-cloud-amd64", "LAB_XEN=", "LAB_SYSTEMD="}
 }
 
 // Find finds a flavour by its name; the error lists those there are.
@@ -71,14 +85,15 @@ func Find(name string) (Flavour, error) {
 }
 
 // hash covers what the system is made from, but the packages themselves: which
-// mirror has them makes no difference, and one that is down none either.
+// mirror has them makes no difference, and one that is down none either. Nor does
+// what is for other flavours.
 func (f Flavour) hash() (string, error) {
 	h := sha256.New()
 	if err := json.NewEncoder(h).Encode(f); err != nil {
 		return "", err
 	}
 	err := fs.WalkDir(systemFiles, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || d.Name() == "xen" && !f.Xen || d.Name() == "lab.service" && !f.Systemd {
 			return err
 		}
 		data, err := systemFiles.ReadFile(name)

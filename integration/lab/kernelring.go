@@ -18,17 +18,25 @@ import (
 // belong in a machine of these flavours. So are all that need libvirt, which
 // these flavours have not.
 var elsewhere = map[string]string{
-	"ispctl/integration":     "boots guests: machines in a machine",
-	"ispctl/integration/lab": "is the lab",
-	"ispctl/integration/xen": "takes the flavour xen",
+	"ispctl/integration":         "boots guests: machines in a machine",
+	"ispctl/integration/lab":     "is the lab",
+	"ispctl/integration/systemd": "takes the flavour systemd",
+	"ispctl/integration/xen":     "takes the flavour xen",
 }
 
 const libvirt = "libvirt.org/go/libvirt"
 
 // besides are tests that try a kernel without a network namespace.
 var besides = map[string]string{
-	"ispctl/images":           "^TestLaws", // on a file system
-	"ispctl/internal/testkit": "",          // the probes: all
+	"ispctl/images":           "^TestLaws",                          // on a file system
+	"ispctl/internal/testkit": "",                                   // the probes: all
+	"ispctl/vm/cgroup":        "^(TestLawsOnKernel|TestProcesses)$", // control groups of version 2
+}
+
+// Takes reports whether a test is one of those of the package that run.
+func (p Package) Takes(name string) bool {
+	run, err := regexp.Compile(p.Run)
+	return err == nil && run.MatchString(name) && !slices.Contains(p.Skip, name)
 }
 
 // slow are tests that take a minute or more where every instruction of the
@@ -78,8 +86,9 @@ var core = regexp.MustCompile(`Laws|VLAN|Trunk|Tags|NoMixture|NamesOfOthers`)
 // lack. A test that mentions one has to be run in the lab, or nowhere.
 var rare = []string{"VLAN", "VLANFiltering", "VRF", "WireGuard", "IPVS", "FQCodel", "FQ", "CAKE", "Flower", "Flowtable", "BridgeConntrack", "BridgeMeta", "BridgeReject"}
 
-// namespace is what a test of the kernel ring calls, be it through others.
-const namespace = "NetNS"
+// namespace is what a test of the kernel ring calls, be it through others: one
+// for its own thread, or one by a name.
+var namespace = []string{"NetNS", "netns.Create"}
 
 // KernelRing lists the packages with tests that try the kernel, and names these
 // tests. Who writes a new one need not say so here: it is found by what it
@@ -114,7 +123,7 @@ func KernelRing(ctx context.Context) ([]Package, error) {
 		p := Package{Path: pkg, Run: run}
 		if !kernel {
 			files := slices.Concat(l.paths(l.TestGoFiles), l.paths(l.XTestGoFiles))
-			if p.names, err = reaching(slices.Concat(files, helpers), namespace); err != nil {
+			if p.names, err = reaching(slices.Concat(files, helpers), namespace...); err != nil {
 				return nil, err
 			}
 			if p.rare, err = reaching(files, rare...); err != nil {
@@ -170,8 +179,13 @@ func reaching(files []string, goals ...string) ([]string, error) {
 				mentions[f.Name.Name] = map[string]bool{}
 			}
 			ast.Inspect(f.Body, func(n ast.Node) bool {
-				if id, ok := n.(*ast.Ident); ok {
-					mentions[f.Name.Name][id.Name] = true
+				switch n := n.(type) {
+				case *ast.Ident:
+					mentions[f.Name.Name][n.Name] = true
+				case *ast.SelectorExpr:
+					if pkg, ok := n.X.(*ast.Ident); ok {
+						mentions[f.Name.Name][pkg.Name+"."+n.Sel.Name] = true
+					}
 				}
 				return true
 			})

@@ -58,6 +58,9 @@ func (f Flavour) hardware(kvm bool) []string {
 	case kvm:
 		accel, cpu = "kvm", "host"
 	}
+	if f.Systemd {
+		memory = "2048" // a guest, and what is written, are in it
+	}
 	return append(boot,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", accel, "-cpu", cpu, "-m", memory, "-smp", "2",

@@ -51,13 +51,39 @@ func CacheDir() string {
 // bootTime is how long a machine may take to boot, to save its memory or read
 // it, and to begin. Ten times and more what was measured without KVM: it may have
 // to share the processor with a dozen others.
-const bootTime = 8 * time.Minute
+const bootTime = 20 * time.Minute
 
 // Run boots a flavour, runs the tests of packages in it and returns what came
 // of them. Tests that fail are no error; a machine that hangs, or that ends too
 // early, is one: with the last lines of its console. The packages are those of
 // the module that the working directory is in.
 func Run(ctx context.Context, f Flavour, packages []Package, o Options) (Result, error) {
+	o = o.complete()
+	r := run{flavour: f, packages: packages, o: o, result: Result{Flavour: f.Name, KVM: kvmUsable() && !f.Xen}}
+	if err := r.do(ctx); err != nil {
+		return r.result, fmt.Errorf("lab %s: %w", f.Name, err)
+	}
+	return r.result, nil
+}
+
+// Build makes the system of a flavour unless it is in the cache, and returns its
+// directory.
+func Build(ctx context.Context, f Flavour, o Options) (dir string, err error) {
+	o = o.complete()
+	if os.Geteuid() != 0 {
+		return "", errNotRoot
+	}
+	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil {
+		return "", err
+	}
+	s, err := built(ctx, f, o)
+	return s.dir, err
+}
+
+var errNotRoot = errors.New("only root can build the machine's files, which belong to root")
+
+// complete puts in what was not said.
+func (o Options) complete() Options {
 	if o.CacheDir == "" {
 		o.CacheDir = CacheDir()
 	}
@@ -70,11 +96,7 @@ func Run(ctx context.Context, f Flavour, packages []Package, o Options) (Result,
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	r := run{flavour: f, packages: packages, o: o, result: Result{Flavour: f.Name, KVM: kvmUsable() && !f.Xen}}
-	if err := r.do(ctx); err != nil {
-		return r.result, fmt.Errorf("lab %s: %w", f.Name, err)
-	}
-	return r.result, nil
+	return o
 }
 
 // run is one call of [Run].
@@ -92,7 +114,7 @@ type run struct {
 
 func (r *run) do(ctx context.Context) error {
 	if os.Geteuid() != 0 {
-		return errors.New("only root can build the machine's files, which belong to root")
+		return errNotRoot
 	}
 	if len(r.packages) == 0 {
 		return errors.New("there are no packages to test")

@@ -27,14 +27,18 @@ import (
 func main() {
 	all := flag.Bool("all", false, "run the long parts too")
 	stdin := flag.Bool("stdin", false, "run nothing: read events from standard input")
-	only := flag.String("part", "", "run this part alone")
+	only := flag.String("part", "", "run this part alone; with -stdin: whose events they are")
+	book := flag.String("record", "", "keep in this file what came of each test, and write the table of docs/testing.md beside it anew")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()
-	if *stdin {
-		r := read(os.Stdin, os.Stdout)
-		r.print(os.Stdout)
-		os.Exit(status(r))
+	var rec *recorder
+	if *book != "" {
+		var err error
+		if rec, err = openRecord(ctx, *book); err != nil {
+			fmt.Fprintln(os.Stderr, "testrun:", err)
+			os.Exit(1)
+		}
 	}
 	chosen := parts(*all)
 	if *only != "" {
@@ -44,7 +48,19 @@ func main() {
 			os.Exit(2)
 		}
 	}
-	os.Exit(status(runAll(ctx, chosen, os.Stdout)))
+	if *stdin {
+		r := read(os.Stdin, os.Stdout)
+		if rec != nil {
+			p := part{}
+			if *only != "" {
+				p = chosen[0]
+			}
+			rec.take(p, r, os.Stdout)
+		}
+		r.print(os.Stdout)
+		os.Exit(status(r))
+	}
+	os.Exit(status(runAll(ctx, chosen, rec, os.Stdout)))
 }
 
 func status(r *result) int {
@@ -55,7 +71,7 @@ func status(r *result) int {
 }
 
 // runAll runs the parts one after the other and prints the sum of them.
-func runAll(ctx context.Context, parts []part, out io.Writer) *result {
+func runAll(ctx context.Context, parts []part, rec *recorder, out io.Writer) *result {
 	total := &result{}
 	var times []string
 	for _, p := range parts {
@@ -65,6 +81,9 @@ func runAll(ctx context.Context, parts []part, out io.Writer) *result {
 		took := time.Since(started).Round(time.Second)
 		times = append(times, fmt.Sprintf("%-8s %8s  %d passed, %d failed, %d skipped", p.name, took, r.passed, len(r.failed), len(r.skipped)))
 		total.add(r)
+		if rec != nil {
+			rec.take(p, r, out)
+		}
 		if ctx.Err() != nil {
 			total.broken = append(total.broken, "interrupted")
 			break

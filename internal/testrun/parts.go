@@ -11,6 +11,7 @@ type part struct {
 	name, what string
 	argv       []string
 	env        []string
+	flavour    string                             // of the lab; empty: this host
 	again      func(pkg, pattern string) []string // the command for some tests of one package
 }
 
@@ -31,7 +32,7 @@ func parts(all bool) []part {
 	whole.argv = append(whole.argv, others()...)
 	list := []part{fast, whole}
 	if !all {
-		return list
+		return append(list, laboratory("debian-12", "the laws of every layer, VLANs, WireGuard and fq_codel on a stock kernel in QEMU", "-core"))
 	}
 	for i := range list {
 		list[i].env = []string{"ISPCTL_TEST_LONG=1", "ISPCTL_TEST_LAB=1"}
@@ -43,7 +44,8 @@ func parts(all bool) []part {
 		at("kill", "100 kills, 50 guests at once", []string{"./integration"}, "Killed|ManyGuests", "-kill.trials=100", "-many.guests=50"),
 		at("flood", "1,000 re-applies under a flood", []string{"./integration"}, "ReapplyUnderFlood", "-flood.reapplies=1000"),
 		at("rates", "rates at length", []string{"./qos"}, "Rates", "-long"),
-		laboratory("debian-12"), laboratory("debian-13"),
+		laboratory("debian-12", kernelTests, "-fast"), laboratory("debian-13", kernelTests, "-fast"),
+		laboratory("systemd", "a server with systemd, AppArmor and the units"), laboratory("xen", "a guest on Xen"),
 	)
 }
 
@@ -69,10 +71,14 @@ func at(name, what string, packages []string, pattern string, args ...string) pa
 	return p
 }
 
-func laboratory(flavour string) part {
-	base := []string{"go", "run", "./integration/lab/labrun", "-flavour", flavour}
+const kernelTests = "the kernel tests of every layer on a stock kernel in QEMU"
+
+// laboratory runs tests in a machine of their own. One that failed is run once
+// more in a machine that is booted anew.
+func laboratory(flavour, what string, flags ...string) part {
+	base := slices.Concat([]string{"go", "run", "./integration/lab/labrun", "-flavour", flavour}, flags)
 	return part{
-		name: flavour, what: "the kernel tests of every layer on a stock kernel in QEMU", argv: base,
+		name: flavour, what: what, argv: base, flavour: flavour,
 		again: func(pkg, pattern string) []string {
 			return slices.Concat(base, []string{"-boot", "-run", pattern, pkg})
 		},

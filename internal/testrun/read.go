@@ -25,7 +25,7 @@ type test struct{ pkg, name string }
 // read turns events into a result, and prints failures and packages as they
 // come.
 func read(in io.Reader, out io.Writer) *result {
-	r := &result{}
+	r := &result{each: map[test]*counts{}}
 	output := map[test]*bytes.Buffer{}
 	panicked := map[string]bool{}
 	lines := bufio.NewReader(in)
@@ -78,6 +78,7 @@ func (r *result) take(e event, output map[test]*bytes.Buffer, panicked map[strin
 		}
 		return
 	}
+	r.count(e)
 	switch e.Action {
 	case "pass":
 		r.passed++
@@ -91,6 +92,23 @@ func (r *result) take(e event, output map[test]*bytes.Buffer, panicked map[strin
 	}
 	if e.Action != "skip" && !strings.Contains(e.Test, "/") {
 		r.times = append(r.times, timed{key, e.Elapsed})
+	}
+}
+
+// count counts a test for the record, below the name of the whole test.
+func (r *result) count(e event) {
+	top, _, _ := strings.Cut(e.Test, "/")
+	key := test{e.Package, top}
+	if r.each[key] == nil {
+		r.each[key] = &counts{}
+	}
+	switch e.Action {
+	case "pass":
+		r.each[key].Passed++
+	case "fail":
+		r.each[key].Failed++
+	case "skip":
+		r.each[key].Skipped++
 	}
 }
 

@@ -18,6 +18,7 @@ type result struct {
 	broken  []string // what kept tests from running at all
 	second  []string // tests that failed, and passed when they were run alone
 	times   []timed
+	each    map[test]*counts // of tests with their subtests, for the record
 }
 
 type timed struct {
@@ -76,6 +77,11 @@ func (r *result) amend(pkg string, again *result) {
 	for _, t := range r.failed {
 		if top, _, _ := strings.Cut(t.name, "/"); t.pkg == pkg && !ran[top] {
 			return
+		}
+	}
+	for t, c := range again.each {
+		if was := r.each[t]; was == nil || was.Failed > 0 {
+			r.each[t] = c
 		}
 	}
 	r.failed = slices.DeleteFunc(r.failed, func(t test) bool {

@@ -61,7 +61,7 @@ func Desired(h Host) func(*ispctl.Model) (State, error) {
 			if h.CPU.there() {
 				g.Weight, g.Ceiling = clampWeight(weights[vm.ID]), l.CPUCeiling
 			}
-			if h.CPUSet.there() {
+			if h.CPUSet.there() && l.CPUPin != h.AllCPUs {
 				g.CPUs = l.CPUPin
 			}
 			if h.Disk.there() && l.DiskWeight != ispctl.DefaultShares {

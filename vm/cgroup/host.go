@@ -2,7 +2,9 @@ package cgroup
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +18,10 @@ import (
 type Host struct {
 	CPUs              int
 	CPU, CPUSet, Disk Place
+	// AllCPUs are those of a cpuset of version 2 that is told of none. Linux 6.1
+	// does not let one be told so again while processes are in it: it is told all
+	// of them, which means the same.
+	AllCPUs ispctl.CPUSet
 
 	diskWhy string // there is no weight at the disk
 }
@@ -61,6 +67,13 @@ func Find(paths ispctl.Paths) (Host, error) {
 	h := Host{CPUs: runtime.NumCPU()}
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		h.mount(lines.Text())
+	}
+	if h.CPUSet.V2 {
+		text, err := readText(filepath.Join(h.CPUSet.Dir, "cpuset.cpus.effective"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Host{}, err
+		}
+		h.AllCPUs = ispctl.CPUSet(text)
 	}
 	h.diskWhy = h.weightless(paths.Guests())
 	if h.diskWhy != "" {

@@ -247,7 +247,11 @@ func (k *Kernel) make(place Place, p string, g Group) error {
 		}
 		text = "\n" // nothing written is nothing said
 	}
-	return write(dir, "cpuset.cpus", text)
+	err := write(dir, "cpuset.cpus", text)
+	if g.CPUs == "" && errors.Is(err, unix.ENOSPC) {
+		err = write(dir, "cpuset.cpus", string(k.host.AllCPUs))
+	}
+	return err
 }
 
 // inherit gives a set of version 1 what the one above it has, without which

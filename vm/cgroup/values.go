@@ -81,7 +81,10 @@ func (k *Kernel) readGroup(path string) (g Group, there bool, err error) {
 	if dir, ok := in(k.host.CPUSet); ok && path != k.parent {
 		g.VM = k.label(dir)
 		text, err := readText(filepath.Join(dir, "cpuset.cpus"))
-		g.CPUs, errs = ispctl.CPUSet(text), append(errs, err)
+		if g.CPUs = ispctl.CPUSet(text); g.CPUs == k.host.AllCPUs {
+			g.CPUs = ""
+		}
+		errs = append(errs, err)
 	}
 	if dir, ok := in(k.host.Disk); ok {
 		g.VM = k.label(dir)

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,15 +29,16 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	name := flag.String("flavour", "debian-12", "machine to run on: debian-12, debian-13 or xen")
+	name := flag.String("flavour", "debian-12", "machine to run on: debian-12, debian-13, systemd or xen")
 	only := flag.String("run", "", "pattern of the tests to run, as of go test")
 	fast := flag.Bool("fast", false, "leave out the slowest kernel tests, and let the others be short")
 	core := flag.Bool("core", false, "run only the laws of every layer and what tries a feature that few kernels have, short")
 	boot := flag.Bool("boot", false, "boot, even where a saved memory would be quicker")
 	timeout := flag.Duration("timeout", 45*time.Minute, "for all tests, on a machine that may be busy")
 	mirror := flag.String("mirror", cmp.Or(os.Getenv("ISPCTL_MIRROR"), lab.Archive), "of the Debian archive")
+	build := flag.Bool("build", false, "only build the machine's file system, unless it is in the cache, and say where it is")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: labrun [flags] [package ...]\nWithout packages: the kernel tests of every layer, or the scenario of guests on Xen.")
+		fmt.Fprintln(os.Stderr, "usage: labrun [flags] [package ...]\nWithout packages: the kernel tests of every layer, or what the machine is for.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -51,13 +51,20 @@ func run(ctx context.Context) error {
 		packages = append(packages, lab.Package{Path: path})
 	}
 	log := func(line string) { fmt.Fprintf(os.Stderr, "%s %s\n", time.Now().Format(time.TimeOnly), line) }
+	if *build {
+		dir, err := lab.Build(ctx, flavour, lab.Options{Mirror: *mirror, Log: log})
+		if err == nil {
+			fmt.Println(dir)
+		}
+		return err
+	}
 	bring := ""
-	if flavour.Xen {
-		if bring, err = xenFiles(ctx, *mirror, log); err != nil {
+	if flavour.Scenario != "" {
+		if bring, err = scenarioFiles(ctx, flavour, *mirror, log); err != nil {
 			return err
 		}
 		if len(packages) == 0 {
-			packages = slices.Clone(xenScenario)
+			packages = []lab.Package{{Path: flavour.Scenario}}
 		}
 	}
 	if len(packages) == 0 {

@@ -2,7 +2,8 @@
 # Puts the kernel, its initial RAM disk and process 1 beside and into a root
 # file system, while mmdebstrap still has the archive's lists.
 # usage: build.sh OUT SYSTEM ROOT (the hook of mmdebstrap gives the last)
-# LAB_KERNEL is the metapackage of the kernel, LAB_XEN the package of a hypervisor.
+# LAB_KERNEL is the metapackage of the kernel, LAB_XEN the package of a hypervisor;
+# with LAB_SYSTEMD process 1 is systemd, and starts the lab when all else has.
 set -eu
 out=$1 system=$2 root=$3
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
@@ -39,8 +40,20 @@ find "$root/lib/modules" -name '*.ko.xz' | sed "s|^$root||" | chroot "$root" xar
 chroot "$root" depmod -a "$version"
 
 mkdir "$root/lab" "$root/payload"
-cp "$system/init" "$system/modules" "$system/xen" "$root/lab/"
-chmod 0755 "$root/lab/init" "$root/lab/xen"
+cp "$system/init" "$system/modules" "$root/lab/"
+[ -z "$LAB_XEN" ] || install -m 0755 "$system/xen" "$root/lab/"
+if [ -n "$LAB_SYSTEMD" ]; then
+	cp "$system/lab.service" "$root/etc/systemd/system/"
+	mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+	ln -s ../lab.service "$root/etc/systemd/system/multi-user.target.wants/"
+	# Without one, systemd takes this for the first boot of many, and waits for
+	# a disk that it could be written to.
+	echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+	# Its time-out of two minutes would end it in between.
+	echo 'LIBVIRTD_ARGS=""' >"$root/etc/default/libvirtd"
+	: >"$root/lab/systemd"
+fi
+chmod 0755 "$root/lab/init"
 echo lab >"$root/etc/hostname"
 printf '127.0.0.1 localhost lab\n::1 localhost\n' >"$root/etc/hosts"
 rm -rf "$root"/var/cache/apt/* "$root"/var/log/*
