@@ -19,7 +19,7 @@ demo: packages build ## bring up a private provider with real guests, and prove 
 test: packages build lint ## run the linters and all tests: pure, kernel and guest rings, and the laws on Debian 12 in QEMU
 	go run ./internal/testrun $(TESTRUN)
 
-test-all: packages build lint ## the same at length, the kernel tests on Debian 12 and 13, a server with systemd and a guest on Xen in QEMU
+test-all: packages build lint ## the same at length, and the kernel tests on Debian 12 and 13 in QEMU
 	go run ./internal/testrun -all $(TESTRUN)
 
 build: ## leave bin/ispctl

@@ -45,7 +45,6 @@ func parts(all bool) []part {
 		at("flood", "1,000 re-applies under a flood", []string{"./integration"}, "ReapplyUnderFlood", "-flood.reapplies=1000"),
 		at("rates", "rates at length", []string{"./qos"}, "Rates", "-long"),
 		laboratory("debian-12", kernelTests, "-fast"), laboratory("debian-13", kernelTests, "-fast"),
-		laboratory("systemd", "a server with systemd, AppArmor and the units"), laboratory("xen", "a guest on Xen"),
 	)
 }
 
