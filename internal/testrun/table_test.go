@@ -42,7 +42,10 @@ func TestTableIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := map[string]map[string]bool{}
-	for _, col := range rec {
+	for ring, col := range rec {
+		if _, err := lab.Find(ring); err == nil {
+			continue // runs some tests of a package
+		}
 		for pkg, all := range col.Tests {
 			for name := range all {
 				if ran[pkg] == nil {
