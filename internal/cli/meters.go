@@ -37,34 +37,40 @@ func (a *app) openUsage() func(context.Context) (*state.Usage, error) {
 // Counters reads the host's counters by an edge that stays open.
 func Counters(inst ispctl.Installation, edge *nft.Kernel) operations.Counters {
 	return func(ctx context.Context) (map[meter.Source]*meter.Counts, error) {
-		r, err := count.Read(ctx, inst, edge)
-		if err != nil {
-			return nil, err
+		all := map[meter.Source]*meter.Counts{}
+		var room []meter.Counts // which those in all are in: one piece of memory for most of them
+		of := func(s meter.Source) *meter.Counts {
+			c := all[s]
+			if c == nil {
+				if len(room) == cap(room) {
+					room = make([]meter.Counts, 0, 64) // those before stay where they are
+				}
+				room = append(room, meter.Counts{})
+				c = &room[len(room)-1]
+				all[s] = c
+			}
+			return c
 		}
-		return sourcesOf(r), nil
+		err := count.Each(ctx, inst, edge, count.Visitor{
+			Size: func(n int) { all, room = make(map[meter.Source]*meter.Counts, n+n/8), make([]meter.Counts, 0, n+n/8) },
+			Tap: func(name string, class count.Class, in bool, w count.Way) {
+				put(&of(meter.Source(name))[classes[class]], in, w)
+			},
+			Address: func(a netip.Addr, in bool, w count.Way) { put(&of(meter.Source(a.String()))[meter.Internet], in, w) },
+		})
+		return all, err
 	}
 }
 
-func sourcesOf(r count.Reading) map[meter.Source]*meter.Counts {
-	n := len(r.Taps) + len(r.Addresses)
-	all, counts := make(map[meter.Source]*meter.Counts, n), make([]meter.Counts, 0, n)
-	put := func(s meter.Source, c meter.Counts) {
-		counts = append(counts, c) // there is room for all: they stay where they are
-		all[s] = &counts[len(counts)-1]
-	}
-	for tap, t := range r.Taps {
-		put(meter.Source(tap), meter.Counts{meter.Internet: pair(t.Internet), meter.Zones: pair(t.Zones), meter.Near: pair(t.Near)})
-	}
-	for addr, p := range r.Addresses {
-		put(addressSource(addr), meter.Counts{meter.Internet: pair(p)})
-	}
-	return all
-}
+// classes are those of meter, by the kernel's.
+var classes = [...]meter.Class{count.Internet: meter.Internet, count.Zones: meter.Zones, count.Near: meter.Near}
 
-func addressSource(a netip.Addr) meter.Source { return meter.Source(a.String()) }
-
-func pair(p count.Pair) meter.Pair {
-	return meter.Pair{In: meter.Way{Bytes: p.In.Bytes, Packets: p.In.Packets}, Out: meter.Way{Bytes: p.Out.Bytes, Packets: p.Out.Packets}}
+func put(p *meter.Pair, in bool, w count.Way) {
+	if in {
+		p.In = meter.Way{Bytes: w.Bytes, Packets: w.Packets}
+	} else {
+		p.Out = meter.Way{Bytes: w.Bytes, Packets: w.Packets}
+	}
 }
 
 // metering gives a provider what sampling takes, without the hypervisor. The

@@ -114,6 +114,15 @@ func frames(m *ispctl.Model) (nft.Table, error) {
 			t.Add(hosts6, nft.Elem{Key: nft.Join(nft.Addr(z.Gateway6()))})
 		}
 	}
+	// A bridge that has no address yet speaks without one, to its groups: it is the
+	// host all the same, and no packet of the Internet's.
+	for _, none := range []struct {
+		inside, hosts string
+		addr          netip.Addr
+	}{{inside4, hosts4, netip.IPv4Unspecified()}, {inside6, hosts6, netip.IPv6Unspecified()}} {
+		t.Add(none.inside, prefix(nft.Range(netip.PrefixFrom(none.addr, none.addr.BitLen()))))
+		t.Add(none.hosts, nft.Elem{Key: nft.Join(nft.Addr(none.addr))})
+	}
 	addExternal(t, m)
 	for _, name := range tapSets {
 		t.Keep(name, nft.Ifname(noTap)) // nobody's: the sets have an owner even when there is no guest

@@ -34,59 +34,86 @@ var (
 	_ Counter = (*nft.Fake)(nil)
 )
 
-// Read reads every counter, a dump for each set. What has not passed a packet
-// is not in it.
-func Read(ctx context.Context, i ispctl.Installation, c Counter) (Reading, error) {
-	r := Reading{Taps: map[string]*Tap{}, Addresses: map[netip.Addr]Pair{}}
-	var bySet [6][]nft.Counted
+// Class is where the other end of what passed a tap is.
+type Class int
+
+// The classes.
+const (
+	Internet Class = iota
+	Zones
+	Near
+)
+
+// classes are what the sets of taps count, in the order of [tapSets].
+var classes = []struct {
+	class Class
+	in    bool
+}{{Internet, false}, {Internet, true}, {Zones, false}, {Zones, true}, {Near, false}, {Near, true}}
+
+// Visitor is told of every counter that is not zero.
+type Visitor struct {
+	Size    func(taps int) // before the first, about how many taps there are; may be nil
+	Tap     func(name string, class Class, in bool, w Way)
+	Address func(a netip.Addr, in bool, w Way)
+}
+
+// Each reads every counter, a dump for each set. What has not passed a packet
+// is not in it. There are tens of thousands of counters: none is looked up here.
+func Each(ctx context.Context, i ispctl.Installation, c Counter, v Visitor) error {
+	bySet := make([][]nft.Counted, len(tapSets))
 	most := 0
 	for n, set := range tapSets {
 		var err error
 		if bySet[n], err = c.Counts(ctx, nft.Bridge, tableName(i), set); err != nil {
-			return r, err
+			return err
 		}
 		most = max(most, len(bySet[n]))
 	}
-	// There are tens of thousands of counters: each tap is looked up once for each
-	// of its own, and never moved.
-	r.Taps = make(map[string]*Tap, most)
-	taps := make([]Tap, 0, most)
-	for n, place := range []func(*Tap) *Way{
-		func(t *Tap) *Way { return &t.Internet.Out }, func(t *Tap) *Way { return &t.Internet.In },
-		func(t *Tap) *Way { return &t.Zones.Out }, func(t *Tap) *Way { return &t.Zones.In },
-		func(t *Tap) *Way { return &t.Near.Out }, func(t *Tap) *Way { return &t.Near.In },
-	} {
-		for _, tally := range bySet[n] {
-			name := strings.TrimRight(tally.Key, "\x00")
-			t := r.Taps[name]
-			if t == nil {
-				if len(taps) == cap(taps) {
-					taps = make([]Tap, 0, most)
-				}
-				taps = append(taps, Tap{})
-				t = &taps[len(taps)-1]
-				r.Taps[name] = t
-			}
-			*place(t) = way(tally.Tally)
+	if v.Size != nil {
+		v.Size(most)
+	}
+	for n, counts := range bySet {
+		for _, one := range counts {
+			v.Tap(strings.TrimRight(one.Key, "\x00"), classes[n].class, classes[n].in, way(one.Tally))
 		}
 	}
 	for _, set := range []string{out4, in4, out6, in6} {
 		counts, err := c.Counts(ctx, nft.Inet, tableName(i), set)
 		if err != nil {
-			return r, err
+			return err
 		}
-		for _, tally := range counts {
-			addr, _ := netip.AddrFromSlice([]byte(tally.Key))
-			p := r.Addresses[addr]
-			if set == out4 || set == out6 {
-				p.Out = way(tally.Tally)
-			} else {
-				p.In = way(tally.Tally)
-			}
-			r.Addresses[addr] = p
+		for _, one := range counts {
+			addr, _ := netip.AddrFromSlice([]byte(one.Key))
+			v.Address(addr, set == in4 || set == in6, way(one.Tally))
 		}
 	}
-	return r, nil
+	return nil
+}
+
+// Read is all of [Each], by tap and by address.
+func Read(ctx context.Context, i ispctl.Installation, c Counter) (Reading, error) {
+	r := Reading{Taps: map[string]*Tap{}, Addresses: map[netip.Addr]Pair{}}
+	return r, Each(ctx, i, c, Visitor{
+		Tap: func(name string, class Class, in bool, w Way) {
+			t := r.Taps[name]
+			if t == nil {
+				t = &Tap{}
+				r.Taps[name] = t
+			}
+			p := map[Class]*Pair{Internet: &t.Internet, Zones: &t.Zones, Near: &t.Near}[class]
+			*p = p.with(in, w)
+		},
+		Address: func(a netip.Addr, in bool, w Way) { r.Addresses[a] = r.Addresses[a].with(in, w) },
+	})
+}
+
+func (p Pair) with(in bool, w Way) Pair {
+	if in {
+		p.In = w
+	} else {
+		p.Out = w
+	}
+	return p
 }
 
 func way(t nft.Tally) Way { return Way{Packets: t.Packets, Bytes: t.Bytes + etherHeader*t.Packets} }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,7 @@ const (
 func newTown(t testing.TB) *town {
 	t.Helper()
 	testkit.NetNS(t)
+	run(t, silent) // before there is a link that could speak of its own accord
 	inst := ispctl.Installation{Prefix: "isp", Hypervisor: "test:///default"}
 	w := &town{model: convergetest.Models(inst, ispctl.Paths{})[2]}
 	var err error
@@ -95,9 +97,12 @@ func (w *town) machine(t testing.TB, name, master string, addrs ...string) int {
 	for _, a := range addrs {
 		w.inside(t, there, "ip addr add "+a+" dev eth0")
 	}
-	w.inside(t, there, "ip link set eth0 up", "ip link set lo up")
+	w.inside(t, there, silent, "ip link set eth0 up", "ip link set lo up")
 	return there
 }
+
+// silent keeps a machine from joining groups, and saying so.
+const silent = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1"
 
 // enter moves the test into a machine, until the function it returns is called.
 // 0 is where the test is.
@@ -252,6 +257,39 @@ func (w *town) asTheLink(t testing.TB, tap string, c count.Tap) {
 	if out != (count.Way{Packets: rx.Packets, Bytes: rx.Bytes}) || in != (count.Way{Packets: tx.Packets, Bytes: tx.Bytes}) {
 		t.Errorf("%s: counted out %+v, in %+v; the link has rx %+v, tx %+v", tap, out, in, rx, tx)
 	}
+}
+
+// TestWithoutAddressIsNear: what a bridge says before it has an address is the
+// host's, and nothing of the Internet.
+func TestWithoutAddressIsNear(t *testing.T) {
+	w := newTown(t)
+	bridge, err := net.InterfaceByName("isp-dmz")
+	check(t, err)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	check(t, err)
+	defer unix.Close(fd) //nolint:errcheck // it was only written
+	own, err := net.ParseMAC(ispctl.BridgeMAC("isp-dmz"))
+	check(t, err)
+	send := func(dest string, kind uint16, packet []byte) {
+		group, err := net.ParseMAC(dest)
+		check(t, err)
+		frame := slices.Concat(group, own, []byte{byte(kind >> 8), byte(kind)}, packet)
+		check(t, unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: bridge.Index, Halen: 6}))
+	}
+	six := make([]byte, 76)
+	six[0], six[5], six[6], six[7] = 0x60, 36, 58, 1 // ICMPv6, from ::
+	copy(six[24:], netip.MustParseAddr("ff02::16").AsSlice())
+	send("33:33:00:00:00:16", 0x86dd, six)
+	four := make([]byte, 40)
+	four[0], four[3], four[8], four[9] = 0x45, 40, 1, 2 // IGMP, from 0.0.0.0
+	copy(four[16:], netip.MustParseAddr("224.0.0.22").AsSlice())
+	send("01:00:5e:00:00:16", 0x0800, four)
+	want := count.Tap{Near: count.Pair{In: count.Way{Packets: 2, Bytes: 90 + 54}}}
+	got := w.read(t).Taps[webTap]
+	if got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+	w.asTheLink(t, webTap, got)
 }
 
 // TestBulk is TCP with all of the kernel's offloads, as it fills a link: what
