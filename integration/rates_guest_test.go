@@ -79,7 +79,7 @@ func (g heldGuest) bring(t *testing.T, program string) {
 			t.Fatal(err)
 		}
 	}
-	script := fmt.Sprintf("tar -C %s -c . | ip netns exec %s ssh -i %s -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@%s 'mkdir -p /root/brought && tar -C /root/brought -x'",
+	script := fmt.Sprintf("tar -C %s -cf - . | ip netns exec %s ssh -i %s -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@%s 'mkdir -p /root/brought && tar -C /root/brought -xf -'",
 		dir, g.w.provider, g.w.key, g.address)
 	testkit.Sh(t, "sh", "-ec", script)
 }
