@@ -40,10 +40,12 @@ func (p Package) Takes(name string) bool {
 }
 
 // slow are tests that take a minute or more where every instruction of the
-// kernel is emulated. They are for `make test-all`.
+// kernel is emulated, or hold rates to a clock that such a machine cannot keep up
+// with. They run only when all are asked for.
 var slow = map[string][]string{
 	"ispctl/net/firewall": {"TestReplacedUnderFlood"},
 	"ispctl/net/nft":      {"TestBigTransaction"}, // 100,000 elements
+	"ispctl/qos":          {"TestRates", "TestEachConnection", "TestFlowLimit", "TestLocalIsAnotherRate", "TestNeighbour", "TestTotals", "TestUplinkIsShared", "TestUrgentGoesFirst"},
 }
 
 // Fast leaves out the slow tests of what [KernelRing] lists.
