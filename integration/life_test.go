@@ -33,6 +33,11 @@ func TestLife(t *testing.T) {
 	}
 	sectors := func() string { return inside("cat /sys/block/vda/size") }
 	before := w.vm("web1")
+	for _, phase := range before.Phases {
+		if phase.Name == "" {
+			t.Errorf("a phase of its making has no name: %+v", before.Phases)
+		}
+	}
 	shaped := func(when string) {
 		t.Helper()
 		if out := w.in(w.provider, "tc", "qdisc", "show", "dev", "isp-1-1"); !strings.Contains(out, "htb") {
