@@ -6,6 +6,7 @@ set -eu
 ours=$1 out=$2 suite=$3
 shift 3
 work=$(mktemp -d)
+chmod 0755 "$work" # apt fetches as another user
 trap 'rm -rf "$work"' EXIT
 set -- "$(echo "$*" | tr ' ' ',')"
 mmdebstrap --quiet --mode=root --format=directory --variant=minbase --include="$1" "$suite" "$work/root"
