@@ -16,7 +16,7 @@ import (
 	"ispctl/internal/netns"
 )
 
-var reapplies = flag.Int("flood.reapplies", 100, "how often the document is applied anew under a flood")
+var reapplies = flag.Int("flood.reapplies", 50, "how often the document is applied anew under a flood")
 
 // stream is numbered packets of UDP from one namespace to an address, and what
 // arrived of them, with the time of each.
