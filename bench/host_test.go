@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,10 @@ func TestMain(m *testing.M) {
 // enter returns only if it fails.
 func enter() error {
 	runtime.LockOSThread()
+	outside, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0) // stays open
+	if err != nil {
+		return err
+	}
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return err
 	}
@@ -53,8 +58,11 @@ func enter() error {
 	if err != nil {
 		return err
 	}
-	return unix.Exec(exe, os.Args, append(os.Environ(), insideEnv+"=1"))
+	return unix.Exec(exe, os.Args, append(os.Environ(), insideEnv+"="+strconv.Itoa(outside)))
 }
+
+// outside is the network namespace that the benchmarks were started in.
+func outside() string { return fmt.Sprintf("/proc/%d/fd/%s", os.Getpid(), os.Getenv(insideEnv)) }
 
 // perZone keeps a bridge below the 1,024 ports that the kernel gives it.
 const perZone = 100

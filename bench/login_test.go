@@ -81,7 +81,7 @@ func (p program) stock(b *testing.B) {
 	check(b, err)
 	disk := filepath.Join(p.root, "stock.raw")
 	// Packages come by the host's own network, of which there is nothing in here.
-	testkit.Sh(b, append([]string{"nsenter", "--net=/proc/1/ns/net", script, filepath.Join(image.Path, "disk.raw"), disk, recipe.Suite}, recipe.Packages...)...)
+	testkit.Sh(b, append([]string{"nsenter", "--net=" + outside(), script, filepath.Join(image.Path, "disk.raw"), disk, recipe.Suite}, recipe.Packages...)...)
 	p.ok(b, "image", "import", disk, "--name", "stock", "--kernel", filepath.Join(image.Path, "vmlinuz"), "--initrd", filepath.Join(image.Path, "initrd.img"), "--cmdline", recipe.Cmdline)
 	dir := filepath.Join(p.root, "etc/ispctl/templates")
 	check(b, errors.Join(os.Remove(disk), os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "stock.yaml"), []byte("{name: stock, image: stock}\n"), 0o644)))
