@@ -6,7 +6,7 @@ import (
 	"ispctl"
 )
 
-// A crowd is an interface with a queue per guest, of those who are held to
+// Crowd is an interface with a queue per guest, of those who are held to
 // nothing but rates for the Internet. Such a guest costs two queues and nothing
 // on its tap: on a host with thousands of guests, trees of classes are what takes
 // its time (decision 20).
