@@ -188,5 +188,6 @@ func (a *app) meteringProvider(ctx context.Context) (*operations.Provider, error
 	if err != nil {
 		return nil, err
 	}
+	p.Drops = dropsOf(inst)
 	return p, a.metering(p, inst)
 }
