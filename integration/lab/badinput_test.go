@@ -49,7 +49,7 @@ func TestBadInput(t *testing.T) {
 		run(t, []Package{{Path: "ispctl/nonsense"}}, o, "ispctl/nonsense")
 	})
 	t.Run("no such flavour", func(t *testing.T) {
-		if _, err := Find("plan-9"); err == nil || !strings.Contains(err.Error(), `flavour "plan-9" not found (have: debian-12, debian-13, xen)`) {
+		if _, err := Find("plan-9"); err == nil || !strings.Contains(err.Error(), `flavour "plan-9" not found (have: debian-12, debian-13, systemd, xen)`) {
 			t.Error(err)
 		}
 	})

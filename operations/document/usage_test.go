@@ -39,8 +39,8 @@ tariffs:
 
 func TestParseUsageRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
-		{"a quota of nobody", "quotas: [{volume: 1TB}]", "2:10: quota: is of a VM or of a plan"},
-		{"of both", "quotas: [{vm: a, plan: b, volume: 1TB}]", "is of a VM or of a plan, one of them"},
+		{"a quota of nobody", "quotas: [{volume: 1TB}]", "2:10: quota: is of a VM, of a tenant or of a plan"},
+		{"of both", "quotas: [{vm: a, plan: b, volume: 1TB}]", "is of a VM, of a tenant or of a plan, one of them"},
 		{"without volume", "quotas: [{vm: a}]", "2:10: key \"volume\" is missing"},
 		{"of nothing", "quotas: [{vm: a, volume: 0GB}]", "is not above zero"},
 		{"a day that no month has", "quotas: [{vm: a, volume: 1TB, day: 32}]", "day 32 is no day of a month"},
