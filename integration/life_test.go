@@ -10,6 +10,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"ispctl/internal/testkit"
 	"ispctl/operations"
 )
 
@@ -149,7 +150,10 @@ func severalAtOnce(t *testing.T, w *world) {
 	if len(own) != 2 {
 		t.Errorf("host keys: %v", own)
 	}
-	t.Run("tenants", func(t *testing.T) { tenantsLookAfter(t, w, "node-1", "node-2") })
+	t.Run("tenants", func(t *testing.T) {
+		testkit.Long(t, "1 min")
+		tenantsLookAfter(t, w, "node-1", "node-2")
+	})
 	w.ok("vm", "destroy", "node-1", "node-2", "--yes")
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ispctl/internal/testkit"
 	"ispctl/operations"
 )
 
@@ -20,6 +21,7 @@ var manyGuests = flag.Int("many.guests", 6, "real guests to run at once; at leas
 // Each has its own host key, address and wall; the last cost ispctl no more than
 // the fifth; destroyed, they leave nothing.
 func TestManyGuests(t *testing.T) {
+	testkit.Long(t, "1 min")
 	w := newWorld(t, "embed")
 	w.ok("image", "build", "micro")
 	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")
