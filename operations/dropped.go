@@ -55,11 +55,9 @@ func (p *Provider) DroppedOf(ctx context.Context, of string) ([]DroppedView, err
 	if err != nil {
 		return nil, err
 	}
-	vms := m.Guests()
-	if of != "" {
-		if vms, err = guestsOf(m, of); err != nil {
-			return nil, err
-		}
+	vms, err := guestsOf(m, of)
+	if err != nil {
+		return nil, err
 	}
 	drops, err := p.readDrops(ctx, m)
 	if err != nil {

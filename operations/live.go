@@ -107,12 +107,7 @@ func (p *Provider) Live(ctx context.Context, q LiveQuery) (*Live, error) {
 	return l, err
 }
 
-func (l *Live) guests() ([]ispctl.VM, error) {
-	if l.query.Of == "" {
-		return l.s.model.Guests(), nil
-	}
-	return guestsOf(l.s.model, l.query.Of)
-}
+func (l *Live) guests() ([]ispctl.VM, error) { return guestsOf(l.s.model, l.query.Of) }
 
 // Next reads once more, and says what has passed each second since the reading
 // before.

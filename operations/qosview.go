@@ -129,11 +129,9 @@ func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 	if err != nil {
 		return nil, err
 	}
-	vms := m.Guests()
-	if of != "" {
-		if vms, err = guestsOf(m, of); err != nil {
-			return nil, err
-		}
+	vms, err := guestsOf(m, of)
+	if err != nil {
+		return nil, err
 	}
 	stop, err := p.watchUse(ctx, vms)
 	if err != nil {
@@ -168,9 +166,12 @@ func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 	return views, nil
 }
 
-// guestsOf are the VMs of a zone or of a tenant, or the one of that name. A VM
-// comes first, then a zone.
+// guestsOf are the VMs of a zone or of a tenant, or the one of that name; without
+// a name, all. A VM comes first, then a zone.
 func guestsOf(m *ispctl.Model, name string) ([]ispctl.VM, error) {
+	if name == "" {
+		return m.Guests(), nil
+	}
 	vm, err := m.VM(name)
 	if err == nil {
 		return []ispctl.VM{vm}, nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"ispctl/operations"
 )
@@ -64,7 +65,12 @@ func parent(pid int) int {
 // holder is the interface that has an address; empty if none has. It takes one
 // dump of all addresses: net.Interface.Addrs would take one for each tap.
 func holder(a netip.Addr) string {
-	all, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return ""
+	}
+	defer handle.Close()
+	all, err := handle.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return ""
 	}

@@ -82,7 +82,12 @@ func uplink(_ context.Context, p *Patient) ([]Finding, error) {
 	if name == "" {
 		return []Finding{{State: Warning, Found: "none is declared", Cure: "ispctl init --uplink INTERFACE"}}, nil
 	}
-	links, err := netlink.LinkList()
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close()
+	links, err := handle.LinkList()
 	if err != nil {
 		return nil, err
 	}

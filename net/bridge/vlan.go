@@ -27,7 +27,12 @@ func CheckTrunk(trunk string, mtu int, aware bool) error {
 	refuse := func(cause, next string) error {
 		return &ispctl.Error{Kind: ispctl.Conflict, Object: fmt.Sprintf("trunk %q", trunk), Cause: cause, Next: next}
 	}
-	link, err := netlink.LinkByName(trunk)
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("trunk %s: %w", trunk, err)
+	}
+	defer handle.Close()
+	link, err := handle.LinkByName(trunk)
 	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 		return refuse("there is no such interface", "see: ip link")
 	}
@@ -59,26 +64,31 @@ func tryVLANs(aware bool) (lacking string, err error) {
 			err = fmt.Errorf("new network namespace: %w", err)
 			return
 		}
+		handle, opened := netlink.NewHandle(unix.NETLINK_ROUTE) // in there
+		if err = opened; err != nil {
+			return
+		}
+		defer handle.Close()
 		bridge := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs()}
 		bridge.Name = "try"
 		on, none := true, uint16(0)
 		if aware {
 			bridge.VlanFiltering, bridge.VlanDefaultPVID = &on, &none
 		}
-		if err = netlink.LinkAdd(bridge); unsupported(err) {
+		if err = handle.LinkAdd(bridge); unsupported(err) {
 			lacking, err = needsFiltering, nil
 			return
 		}
 		if err != nil {
 			return
 		}
-		made, found := netlink.LinkByName("try")
+		made, found := handle.LinkByName("try")
 		if err = found; err != nil {
 			return
 		}
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.ParentIndex = "try.2", made.Attrs().Index
-		if err = netlink.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: 2}); unsupported(err) {
+		if err = handle.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: 2}); unsupported(err) {
 			lacking, err = needs8021q, nil
 		}
 	}()
