@@ -162,6 +162,10 @@ func (r Recipe) hash(sources []string) (string, error) {
 	if err := e.Encode(r); err != nil {
 		return "", err
 	}
+	// What every image's initial RAM disk is made of, besides its files.
+	if err := e.Encode([][]string{modules[:], xenModules[:], applets[:]}); err != nil {
+		return "", err
+	}
 	if err := e.Encode(append([]string{kernelPackage, busyboxPackage}, sources...)); err != nil {
 		return "", err
 	}
