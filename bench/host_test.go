@@ -73,6 +73,9 @@ var digest = strings.Repeat("5f", 32)
 // key is a public key nobody has the other half of.
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f bench"
 
+// inst is the installation of every [host].
+var inst = ispctl.Installation{Prefix: ispctl.DefaultPrefix, Hypervisor: "test:///default"}
+
 // host is an installation on libvirt's test driver with a root of its own.
 type host struct {
 	*operations.Provider
@@ -84,7 +87,6 @@ func newHost(tb testing.TB) *host {
 	tb.Helper()
 	testkit.Need(tb, testkit.Root)
 	paths := ispctl.Paths{Root: tb.TempDir()}
-	inst := ispctl.Installation{Prefix: ispctl.DefaultPrefix, Hypervisor: "test:///default"}
 	set, err := templates.Load("")
 	check(tb, err)
 	store, err := state.Open(tb.Context(), inst, paths)

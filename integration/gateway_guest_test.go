@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os/exec"
@@ -40,11 +39,7 @@ func (c tenantsClient) command(tty bool, words ...string) *exec.Cmd {
 
 // asks is what a tenant's words come to.
 func (c tenantsClient) asks(words ...string) result {
-	var out, said bytes.Buffer
-	cmd := c.command(false, words...)
-	cmd.Stdout, cmd.Stderr = &out, &said
-	_ = cmd.Run() // its code is looked at
-	return result{out.String(), said.String(), cmd.ProcessState.ExitCode()}
+	return resultOf(c.w.t, c.command(false, words...))
 }
 
 func (c tenantsClient) ok(words ...string) string {

@@ -143,6 +143,7 @@ func (w *world) in(ns string, argv ...string) string {
 type result struct {
 	out, err string
 	code     int
+	cpu      time.Duration // it took, with the programs it waited for
 }
 
 func (w *world) command(args ...string) *exec.Cmd {
@@ -162,14 +163,20 @@ func cacheDir() string {
 // run runs ispctl and returns what came of it.
 func (w *world) run(args ...string) result {
 	w.t.Helper()
+	return resultOf(w.t, w.command(args...))
+}
+
+// resultOf runs a program to its end.
+func resultOf(t testing.TB, cmd *exec.Cmd) result {
+	t.Helper()
 	var out, stderr bytes.Buffer
-	cmd := w.command(args...)
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
-		w.t.Fatalf("ispctl %s: %v", strings.Join(args, " "), err)
+		t.Fatalf("%s: %v", strings.Join(cmd.Args, " "), err)
 	}
-	return result{out.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	p := cmd.ProcessState
+	return result{out.String(), stderr.String(), p.ExitCode(), p.UserTime() + p.SystemTime()}
 }
 
 // ok runs ispctl, which must succeed, and returns its standard output.

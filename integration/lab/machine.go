@@ -44,7 +44,7 @@ const (
 // in each life of the same memory.
 func (f Flavour) hardware(kvm bool) []string {
 	accel, cpu, memory := "tcg,thread=multi,tb-size=512", "max", "1024"
-	const linux = "loglevel=5 panic=-1 oops=panic net.ifnames=0 mitigations=off random.trust_cpu=on"
+	const linux = "loglevel=5 no_timer_check panic=-1 oops=panic net.ifnames=0 mitigations=off random.trust_cpu=on"
 	boot := []string{"-kernel", kernelFile, "-initrd", initrdFile, "-append", "console=ttyS0 " + linux}
 	switch {
 	case f.Xen:
