@@ -48,7 +48,7 @@ func (p *Provider) alter(ctx context.Context, o Options, e state.Entry, do edit,
 		if r.Intent, err = do(tx); err != nil {
 			return err
 		}
-		if err := errors.Join(p.admit(ctx, tx), p.admitTrunks(ctx, tx)); err != nil {
+		if err := errors.Join(p.admit(ctx, tx), p.admitTrunks(ctx, tx), p.admitGuests(ctx, tx)); err != nil {
 			return err
 		}
 		if armed != nil {

@@ -31,23 +31,24 @@ type Provider struct {
 	// not in time; nil: there is nobody to ask.
 	StopGuests func(ctx context.Context, guests []ispctl.VM, within time.Duration) error
 
-	Store      *state.Store
-	Layers     []converge.Layer
-	Hypervisor Hypervisor
-	Agent      Agent                                               // of guests
-	DomainType string                                              // what runs the guests: kvm, qemu (without hardware help), test
-	Drops      func(context.Context, *ispctl.Model) (Drops, error) // what walls and shapers dropped of guests
-	Traffic    Traffic                                             // nil: what is used now is not known
-	Host       HostFacts
-	Ballooner  Ballooner // nil: what guests have of memory is fixed
-	Pressure   func() (ispctl.HostMemory, error)
-	Uses       func([]ispctl.VM) (map[int64]GuestUse, error) // what processes of guests have used so far; nil: it is not known
-	Fallbacks  func() []Fallback                             // what is done in another way than it would be best; nil: nothing
-	Unheld     func() map[string]string                      // limits that this host cannot hold, by name, and why; nil: it holds all
-	CheckTrunk TrunkCheck                                    // nil: any interface will do
-	Images     *images.Store
-	Templates  templates.Set
-	Paths      ispctl.Paths
+	Store       *state.Store
+	Layers      []converge.Layer
+	Hypervisor  Hypervisor
+	Agent       Agent                                               // of guests
+	DomainType  string                                              // what runs the guests: kvm, qemu (without hardware help), test
+	Drops       func(context.Context, *ispctl.Model) (Drops, error) // what walls and shapers dropped of guests
+	Traffic     Traffic                                             // nil: what is used now is not known
+	Host        HostFacts
+	Ballooner   Ballooner // nil: what guests have of memory is fixed
+	Pressure    func() (ispctl.HostMemory, error)
+	Uses        func([]ispctl.VM) (map[int64]GuestUse, error) // what processes of guests have used so far; nil: it is not known
+	Fallbacks   func() []Fallback                             // what is done in another way than it would be best; nil: nothing
+	Unheld      func() map[string]string                      // limits that this host cannot hold, by name, and why; nil: it holds all
+	CheckGuests func(*ispctl.Model) error                     // what the hypervisor cannot give a guest; nil: it can give all
+	CheckTrunk  TrunkCheck                                    // nil: any interface will do
+	Images      *images.Store
+	Templates   templates.Set
+	Paths       ispctl.Paths
 
 	Serving func() (pid int, running bool, err error) // the resident part; nil: nobody can tell
 

@@ -46,6 +46,10 @@ func forXen(doc *libvirtxml.Domain, kind ispctl.XenKind) {
 			disk.Target = &libvirtxml.DomainDiskTarget{Dev: xenDisks[kind][i], Bus: bus}
 		}
 		disk.Driver.Discard = "" // the driver does not pass it on
+		if disk.ReadOnly != nil {
+			// QEMU's backend opens any other for writing, and fails (seen with 7.2).
+			disk.Device = "cdrom"
+		}
 	}
 	for i := range doc.Devices.Interfaces {
 		nic := &doc.Devices.Interfaces[i]

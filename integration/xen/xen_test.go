@@ -249,7 +249,7 @@ func newHost(t *testing.T) *host {
 	h.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24", "--snat", external)
 	h.ok("plan", "create", "small", "--cpus", "1", "--memory", "192MiB", "--disk", "512MiB", "--down", "2mbit", "--up", "2mbit", "--cpu-ceiling", "80%")
 	h.ok("plan", "create", "slow", "--cpus", "1", "--memory", "192MiB", "--disk", "512MiB", "--read-iops", "100")
-	h.ok("plan", "create", "tiny", "--cpus", "1", "--memory", "64MiB", "--disk", "512MiB")
+	h.ok("plan", "create", "tiny", "--cpus", "1", "--memory", "96MiB", "--disk", "512MiB")
 	// The mirror that labrun has built it from, by whose name it is found.
 	h.ok("image", "build", "micro", "--mirror", "http://deb.debian.org/debian", "--cache", filepath.Join(os.Getenv("ISPCTL_LAB_FILES"), "images"))
 	return h

@@ -176,10 +176,11 @@ func (a *app) open(ctx context.Context, inst ispctl.Installation) (*operations.P
 	store.Asker = a.asker()
 	return &operations.Provider{
 		Store: store, Templates: set, Images: &images.Store{Dir: a.paths().Images()}, Paths: a.paths(),
-		VPNKeys:   &keys.Store{Dir: a.paths().VPNKeys()},
-		OpenUsage: a.openUsage(),
-		Serving:   func() (int, bool, error) { return resident.Holder(a.paths().Serve()) },
-		Clock:     operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
+		VPNKeys:    &keys.Store{Dir: a.paths().VPNKeys()},
+		DomainType: vm.HostOf(inst).Type,
+		OpenUsage:  a.openUsage(),
+		Serving:    func() (int, bool, error) { return resident.Holder(a.paths().Serve()) },
+		Clock:      operations.KernelClock{}, Actor: actor(), LockWait: a.lockWait, Progress: a.progress,
 	}, nil
 }
 
@@ -222,7 +223,7 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 		return nil, err
 	}
 	p.Drops = dropsOf(inst)
-	p.Hypervisor, p.Agent, p.DomainType = hypervisor, hypervisor, vm.HostOf(inst).Type
+	p.Hypervisor, p.Agent = hypervisor, hypervisor
 	p.Fallbacks = fallbacks
 	if p.Unheld, err = unheld(inst, a.paths()); err != nil {
 		return nil, err
@@ -233,6 +234,12 @@ func (a *app) openProvider(ctx context.Context) (*operations.Provider, error) {
 	}
 	a.later(closeLayers)
 	p.Layers, p.CheckTrunk = layers, bridge.CheckTrunk
+	if inst.Xen != "" {
+		p.CheckGuests = func(m *ispctl.Model) error {
+			_, err := vm.Desired(vm.HostOf(inst))(m)
+			return err
+		}
+	}
 	p.Guards, p.Caller, p.Rehearse = a.guards(), caller(), rehearse.Through
 	return p, nil
 }

@@ -13,9 +13,9 @@ import (
 // A weight that is no longer asked for stays until the guest is started next, as
 // shares do elsewhere.
 func schedule(dom *libvirt.Domain, t vm.Tuning) error {
-	err := dom.SetSchedulerParametersFlags(&libvirt.DomainSchedulerParameters{
+	err := dom.SetSchedulerParameters(&libvirt.DomainSchedulerParameters{ // the driver knows no flags
 		CapSet: true, Cap: uint(t.CPUCeiling), WeightSet: t.Weight() > 0, Weight: t.Weight(),
-	}, libvirt.DOMAIN_AFFECT_LIVE)
+	})
 	if err != nil {
 		return fmt.Errorf("limit CPU time: %w", err)
 	}
