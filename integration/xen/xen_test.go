@@ -163,10 +163,10 @@ func (h *host) walls(t *testing.T) {
 			t.Errorf("the guest reached %s", target)
 		}
 	}
-	if out := h.ssh("ip addr add 10.10.0.77/24 dev eth0; ping -c 2 -W 2 -I 10.10.0.77 10.10.0.1; ip addr del 10.10.0.77/24 dev eth0"); !strings.Contains(out, "100% packet loss") {
+	if out := h.ssh("ip addr add 10.10.0.77/24 dev eth0; ping -c 2 -W 2 -I 10.10.0.77 " + peer + "; ip addr del 10.10.0.77/24 dev eth0"); !strings.Contains(out, "100% packet loss") {
 		t.Errorf("with another's address:\n%s", out)
 	}
-	if out := h.ssh("ping -c 2 -W 5 10.10.0.1"); strings.Contains(out, "100% packet loss") {
+	if out := h.ssh("ping -c 2 -W 5 " + peer); strings.Contains(out, "100% packet loss") {
 		t.Errorf("with its own it gets no answer either, so this proves nothing:\n%s", out)
 	}
 }
@@ -330,9 +330,9 @@ func (h *host) listen(t *testing.T, ns, address string, each func(net.Conn)) (st
 // traces is all that a guest could leave behind.
 func (h *host) traces() string {
 	h.t.Helper()
-	files := ""
-	_ = filepath.WalkDir(filepath.Join(h.root, "var/lib/libvirt/images/ispctl/vms"), func(name string, _ os.DirEntry, err error) error {
-		if err == nil {
+	files, vms := "", filepath.Join(h.root, "var/lib/libvirt/images/ispctl/vms")
+	_ = filepath.WalkDir(vms, func(name string, _ os.DirEntry, err error) error {
+		if err == nil && name != vms {
 			files += name + "\n"
 		}
 		return nil
