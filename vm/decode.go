@@ -148,7 +148,7 @@ func (r *reader) leave() {
 		d.CPUs, _ = strconv.Atoi(string(r.text))
 	case "/domain/seclabel/label":
 		if r.sec == dac {
-			d.UID = uid(string(r.text))
+			d.UID, d.GID = ids(string(r.text))
 		}
 	case "/domain/os/type":
 		if d.Type == Xen {
@@ -217,14 +217,14 @@ func namespace(e xml.StartElement) string {
 	return ""
 }
 
-// uid reads a label that user wrote; any other is 0, which nobody wants.
-func uid(label string) uint32 {
+// ids reads a label that user wrote; any other is 0, which nobody wants.
+func ids(label string) (uid, gid uint32) {
 	user, group, _ := strings.Cut(label, ":")
-	n, err := strconv.ParseUint(strings.TrimPrefix(user, "+"), 10, 32)
-	if err != nil || user != group {
-		return 0
+	read := func(id string) uint64 {
+		n, _ := strconv.ParseUint(strings.TrimPrefix(id, "+"), 10, 32) // 0 where it fails
+		return n
 	}
-	return uint32(n)
+	return uint32(read(user)), uint32(read(group))
 }
 
 // memory reads an amount as libvirt prints it: always in KiB, the default of

@@ -14,6 +14,8 @@ type Host struct {
 
 	Groups bool // CPU time is held by control groups of our own, not by libvirt
 	CPUs   int  // that there are
+
+	KVMGroup uint32 // that may open /dev/kvm; 0: everybody may
 }
 
 // Desired derives the domain of every guest of a model, written for a host. A
@@ -29,7 +31,7 @@ func Desired(h Host) func(*ispctl.Model) (State, error) {
 		for _, vm := range m.Guests() {
 			d, err := desired(h, m, plans, vm, weights)
 			if err != nil {
-				return nil, fmt.Errorf("vm %s: %w", vm.Name, err)
+				return nil, err
 			}
 			s[d.UUID] = d
 		}
@@ -41,7 +43,7 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	plan, ok := plans[vm.Plan]
 	if !ok {
 		_, err := m.Plan(string(vm.Plan))
-		return Domain{}, err
+		return Domain{}, fmt.Errorf("vm %s: %w", vm.Name, err)
 	}
 	plan = vm.PlanOf(plan)
 	boots := vm.Image
@@ -50,10 +52,10 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	}
 	image, ok := m.ImageByDigest(boots)
 	if !ok {
-		return Domain{}, &ispctl.Error{
+		return Domain{}, fmt.Errorf("vm %s: %w", vm.Name, &ispctl.Error{
 			Kind: ispctl.NotFound, Object: "image " + boots, Cause: "not found",
 			Next: "see: ispctl image list",
-		}
+		})
 	}
 	d := Domain{
 		Name: m.Installation.Domain(vm.Name), UUID: vm.UUID, VM: vm.Name, ID: vm.ID,
@@ -67,6 +69,10 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 	}
 	if h.Type == KVM || h.Type == QEMU {
 		d.UID, d.Agent = m.Installation.GuestUID(vm.ID), true
+		d.GID = d.UID
+		if h.Type == KVM && h.KVMGroup != 0 {
+			d.GID = h.KVMGroup
+		}
 		zone, err := m.Zone(string(vm.Zone))
 		d.Apart = err != nil || !zone.KSM
 	}

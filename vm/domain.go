@@ -20,6 +20,7 @@ type Domain struct {
 	ID   int64       // of the VM, by the mark; not the domain id, which libvirt chooses
 
 	UID    uint32 // that its process runs as; 0: whatever libvirt's configuration says
+	GID    uint32 // and as which group: its own, or that which may open /dev/kvm
 	Type   string // of the hypervisor: [KVM], [QEMU], [Xen] or [Test]
 	Kind   ispctl.XenKind
 	CPUs   int
@@ -94,7 +95,7 @@ const (
 // sameDefinition compares all that a definition says.
 func (d Domain) sameDefinition(o Domain) bool {
 	return d.Name == o.Name && d.UUID == o.UUID && d.VM == o.VM && d.ID == o.ID &&
-		d.UID == o.UID && d.Type == o.Type && d.Kind == o.Kind && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning && d.Apart == o.Apart &&
+		d.UID == o.UID && d.GID == o.GID && d.Type == o.Type && d.Kind == o.Kind && d.CPUs == o.CPUs && d.Memory == o.Memory && d.Tuning == o.Tuning && d.Apart == o.Apart &&
 		d.Kernel == o.Kernel && d.Initrd == o.Initrd && d.Cmdline == o.Cmdline &&
 		d.Disk == o.Disk && d.Seed == o.Seed && d.SerialLog == o.SerialLog && d.Agent == o.Agent &&
 		d.Order == o.Order && d.Delay == o.Delay && slices.Equal(d.Data, o.Data) && slices.Equal(d.NICs, o.NICs)

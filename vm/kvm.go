@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ispctl"
 )
 
@@ -29,8 +31,20 @@ func HostFacts(uri string) Host {
 	h := Host{Type: QEMU, Groups: uri == "embed", CPUs: runtime.NumCPU()}
 	if KVMUsable() {
 		h.Type = KVM
+		h.KVMGroup = groupOf(kvmDevice)
 	}
 	return h
+}
+
+// groupOf is the group that a file is open to, and others are not. 0: there is
+// none.
+func groupOf(file string) uint32 {
+	const group, others = 0o060, 0o006
+	var st unix.Stat_t
+	if unix.Stat(file, &st) != nil || st.Mode&others == others || st.Mode&group != group {
+		return 0
+	}
+	return st.Gid
 }
 
 // KVMUsable reports whether guests can run under hardware virtualisation. The

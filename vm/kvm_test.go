@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestKVMUsable(t *testing.T) {
@@ -67,6 +69,35 @@ func TestHostFacts(t *testing.T) {
 	} {
 		if got := HostFacts(uri).Type; got != want {
 			t.Errorf("%s: %s, want %s", uri, got, want)
+		}
+	}
+}
+
+// TestGroupOf: as a user of its own, a guest opens /dev/kvm by the group that
+// udev gives it, if not everybody may.
+func TestGroupOf(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kvm")
+	if got := groupOf(file); got != 0 {
+		t.Errorf("no file: %d", got)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(file, 0, 105); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(file, &st); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]uint32{0o600: 0, 0o640: 0, 0o660: st.Gid, 0o666: 0} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := groupOf(file); got != want {
+			t.Errorf("mode %o: group %d, want %d", mode, got, want)
 		}
 	}
 }

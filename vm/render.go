@@ -75,7 +75,7 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 		doc.MemoryBacking = &libvirtxml.DomainMemoryBacking{MemoryNosharepages: &libvirtxml.DomainMemoryNosharepages{}}
 	}
 	if d.UID != 0 {
-		doc.SecLabel = []libvirtxml.DomainSecLabel{user(d.UID)}
+		doc.SecLabel = []libvirtxml.DomainSecLabel{user(d.UID, d.GID)}
 	}
 	if t := d.Tuning; t.CPUShares != 0 || t.CPUCeiling != 0 {
 		doc.CPUTune = &libvirtxml.DomainCPUTune{}
@@ -103,8 +103,11 @@ func document(d Domain, mark string) *libvirtxml.Domain {
 // into owns no other guest's disk. The files are made with that owner: libvirt
 // is not to change owners, since it counts who uses a shared file, in marks that
 // a kill -9 leaves wrong.
-func user(uid uint32) libvirtxml.DomainSecLabel {
-	return libvirtxml.DomainSecLabel{Type: "static", Model: dac, Relabel: "no", Label: fmt.Sprintf("+%d:+%d", uid, uid)}
+//
+// Where a group may open /dev/kvm and others not, it is in that one: it owns
+// nothing else.
+func user(uid, gid uint32) libvirtxml.DomainSecLabel {
+	return libvirtxml.DomainSecLabel{Type: "static", Model: dac, Relabel: "no", Label: fmt.Sprintf("+%d:+%d", uid, gid)}
 }
 
 // dac is libvirt's name of users, groups and modes.

@@ -248,6 +248,36 @@ func TestRenderIsDecoded(t *testing.T) {
 	}
 }
 
+// TestKVMGroup: a guest is in the group that may open /dev/kvm, and in no other.
+func TestKVMGroup(t *testing.T) {
+	const group = 105
+	for _, tt := range []struct {
+		host vm.Host
+		own  bool
+	}{
+		{vm.Host{Type: vm.KVM, KVMGroup: group}, false}, {vm.Host{Type: vm.KVM}, true}, {vm.Host{Type: vm.QEMU, KVMGroup: group}, true},
+	} {
+		s, err := vm.Desired(tt.host)(models()[len(models())-1])
+		if err != nil || len(s) == 0 {
+			t.Fatal(len(s), err)
+		}
+		for _, d := range s {
+			text, err := vm.Render(d, inst.Prefix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, _, err := vm.Decode([]byte(text), inst.Prefix)
+			want := uint32(group)
+			if tt.own {
+				want = d.UID
+			}
+			if err != nil || back.UID != d.UID || back.GID != want {
+				t.Errorf("%+v: user %d, group %d, want %d and %d, %v", tt.host, back.UID, back.GID, d.UID, want, err)
+			}
+		}
+	}
+}
+
 // TestRenderRefuses what would not be read back as it was written.
 func TestRenderRefuses(t *testing.T) {
 	for name, harm := range map[string]func(*vm.Domain){

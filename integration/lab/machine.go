@@ -60,6 +60,9 @@ func (f Flavour) hardware(kvm bool) []string {
 	}
 	if f.Systemd {
 		memory = "2048" // a guest, and what is written, are in it
+		if !kvm {
+			cpu = "max,-svm" // KVM upon an emulated SVM starts a guest that never comes up
+		}
 	}
 	return append(boot,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",

@@ -139,6 +139,11 @@ func (h *Hypervisor) start(ctx context.Context, dom *libvirt.Domain, d vm.Domain
 	if h.Ready != nil {
 		flags = libvirt.DOMAIN_START_PAUSED
 	}
+	if h.uri == system && d.UID > 0 {
+		if err := letThrough(driverDir); err != nil {
+			return err
+		}
+	}
 	created, err := create(ctx, dom, flags)
 	if err != nil {
 		return errors.Join(barred(d.Disk), text(err))

@@ -12,10 +12,10 @@ import (
 	"libvirt.org/go/libvirt"
 )
 
-// The short names of two URIs.
+// The driver inside this process, and libvirt's system daemon.
 const (
 	embed  = "embed"
-	system = "system"
+	system = "qemu:///system"
 )
 
 // connect returns a connection that is alive, which the caller closes.
@@ -46,10 +46,7 @@ func (h *Hypervisor) connect(ctx context.Context) (*libvirt.Connect, error) {
 
 func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 	uri := h.uri
-	switch h.uri {
-	case system:
-		uri = "qemu:///system"
-	case embed:
+	if h.uri == embed {
 		if err := writeConfig(h.paths); err != nil {
 			return nil, err
 		}

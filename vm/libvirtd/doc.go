@@ -6,7 +6,7 @@
 //
 // # Where libvirt's QEMU driver runs
 //
-// "system" is libvirtd's, as production has it. "embed" is the same driver
+// qemu:///system is libvirtd's, as production has it. "embed" is the same driver
 // inside this process, without libvirtd, in the network and mount namespaces
 // this process is in; its files are below [ispctl.Paths.Embed]. Guests outlive
 // the process in either case. One process at a time can embed a root: libvirt

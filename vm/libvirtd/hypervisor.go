@@ -48,7 +48,7 @@ type Hypervisor struct {
 
 var _ converge.Target[vm.State, vm.Change] = (*Hypervisor)(nil)
 
-// Open names a libvirt: "embed", "system", or any libvirt URI, such as
+// Open names a libvirt: "embed", or any libvirt URI, such as qemu:///system or
 // test:///default. It connects when it is first used, and again when the
 // connection was lost.
 func Open(uri string, paths ispctl.Paths, inst ispctl.Installation) *Hypervisor {
