@@ -189,7 +189,7 @@ func TestFightSlowsDown(t *testing.T) {
 		if n := strings.Count(said.String(), "\n"); n > 10 {
 			t.Errorf("%d lines:\n%s", n, said.String())
 		}
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2*time.Minute + 7*time.Second) // not when it looks by itself
 		n, before := len(h.repairs), time.Since(h.began)
 		for range 2 {
 			h.gone = true
@@ -198,6 +198,49 @@ func TestFightSlowsDown(t *testing.T) {
 		}
 		if len(h.repairs) != n+2 || h.repairs[n]-before > time.Millisecond {
 			t.Errorf("after peace: %v at %s", h.repairs[n:], before)
+		}
+	})
+}
+
+// TestPace: on a host where a look takes long, looks without a reason take half a
+// percent of the time, and what nobody told of is found all the same.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said strings.Builder
+		h := &host{}
+		k := h.keeper(&said)
+		var spent time.Duration
+		takes := func(d time.Duration) {
+			time.Sleep(d)
+			spent += d
+		}
+		repair, glance := k.Repair, k.Glance
+		k.Repair = func(ctx context.Context, urgent bool) ([]string, error) {
+			takes(2 * time.Second)
+			return repair(ctx, urgent)
+		}
+		k.Glance = func(ctx context.Context) (bool, error) {
+			takes(300 * time.Millisecond)
+			return glance(ctx)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- k.Keep(ctx, make(chan drift.Event)) }()
+		const hours = 10 * time.Hour
+		time.Sleep(hours)
+		synctest.Wait()
+		if share := float64(spent) / float64(hours); share > 0.011 || share < 0.009 {
+			t.Errorf("%.2f %% of the time was spent looking, want half a percent each", 100*share)
+		}
+		h.gone, h.silent = true, true
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(h.repairs) != 1 {
+			t.Errorf("%d repairs", len(h.repairs))
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

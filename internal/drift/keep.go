@@ -14,7 +14,8 @@ type Keeper struct {
 	Repair func(ctx context.Context, urgent bool) ([]string, error)
 
 	// Glance reports whether something is wrong of what no event tells. It is
-	// asked every Every, and has to be cheap; every Whole it is not believed.
+	// asked every Every; every Whole it is not believed. Where there are so many
+	// guests that either takes long, it comes less often: see [pace].
 	Glance func(context.Context) (bool, error)
 
 	Every, Whole time.Duration
@@ -36,14 +37,16 @@ const (
 // Keep looks once, and then as events tell, until ctx ends or the channel is
 // closed.
 func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
-	every, whole := time.NewTicker(k.Every), time.NewTicker(k.Whole)
+	every, whole := time.NewTimer(k.Every), time.NewTimer(k.Whole)
 	defer every.Stop()
 	defer whole.Stop()
 	f := fight{rest: k.Rest}
 	var seen cause
 	for reason := true; ; {
 		if reason {
+			began := time.Now()
 			did := k.look(ctx, seen)
+			whole.Reset(pace(k.Whole, time.Since(began)))
 			f.note(time.Now(), strings.Join(did, "; "), k.Rest)
 			if len(did) > 0 && f.worthSaying() {
 				k.say(seen, f)
@@ -67,7 +70,9 @@ func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
 				return nil
 			}
 		case <-every.C:
+			began := time.Now()
 			wrong, err := k.Glance(ctx)
+			every.Reset(pace(k.Every, time.Since(began)))
 			if err != nil && ctx.Err() == nil {
 				k.Say.Printf("look at what tells nothing: %v", err)
 			}
@@ -76,6 +81,14 @@ func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
 			reason = true
 		}
 	}
+}
+
+// pace is how long to leave alone what took so long: not more than a two-hundredth
+// of the time is spent on it, half a percent of a core, whatever the host's size.
+// Up to slowest: what nobody told of must be found.
+func pace(at, took time.Duration) time.Duration {
+	const share, slowest = 200, 10
+	return min(max(at, share*took), slowest*max(at, time.Minute))
 }
 
 func (k Keeper) look(ctx context.Context, seen cause) []string {
