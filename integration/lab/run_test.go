@@ -86,6 +86,7 @@ func processes(t *testing.T, text string) []string {
 // mirror is down, so the system comes from the cache; the saved memory is
 // damaged, so the machine boots, and leaves a good one.
 func TestOutcomes(t *testing.T) {
+	testkit.Long(t, "30 s")
 	o, s := ownCache(t)
 	memory, err := (&run{flavour: Debian12(), system: s}).statePath(t.Context())
 	if err != nil {
@@ -161,6 +162,7 @@ func actions(t *testing.T, events *bytes.Buffer) []string {
 
 // TestHang ends a machine in which nothing goes on.
 func TestHang(t *testing.T) {
+	testkit.Long(t, "30 s")
 	o, _ := ownCache(t)
 	o.Timeout = 10 * time.Second
 	r, err := Run(t.Context(), Debian12(), []Package{{Path: testdata + "hang"}}, o)

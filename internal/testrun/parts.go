@@ -30,7 +30,8 @@ func parts(all bool) []part {
 	fast.argv = append(fast.argv, together...)
 	whole := goTest("host", "kernel, libvirt and guest rings on this host, one package at a time", "-p", "1", "-timeout", "30m")
 	whole.argv = append(whole.argv, others()...)
-	list := []part{fast, whole}
+	core := laboratory("debian-12", "the laws of every layer, VLANs, WireGuard and fq_codel on a stock kernel in QEMU", "-core")
+	list := []part{fast, whole, core}
 	if !all {
 		return list
 	}
@@ -44,8 +45,8 @@ func parts(all bool) []part {
 		at("kill", "100 kills, 50 guests at once", []string{"./integration"}, "Killed(Disks)?$|ManyGuests", "-kill.trials=100", "-many.guests=50"),
 		at("flood", "1,000 re-applies under a flood", []string{"./integration"}, "ReapplyUnderFlood", "-flood.reapplies=1000"),
 		at("rates", "rates at length", []string{"./qos"}, "Rates", "-long"),
-		laboratory("debian-12", "the laws of every layer, VLANs, WireGuard and fq_codel on a stock kernel in QEMU", "-core"),
 		laboratory("debian-12", kernelTests, "-fast"), laboratory("debian-13", kernelTests, "-fast"),
+		laboratory("xen", "the life of a PV guest in a dom0 of Xen in QEMU"),
 	)
 }
 

@@ -81,6 +81,7 @@ func capabilities(t testing.TB, paths ispctl.Paths) map[string]time.Time {
 // TestKilledInStart kills the starter at every stage of a start. The next pass
 // comes to the same end, with one QEMU for each guest and none to spare.
 func TestKilledInStart(t *testing.T) {
+	testkit.Long(t, "40 s")
 	if !enter(t) {
 		return
 	}
