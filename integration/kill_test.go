@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var killTrials = flag.Int("kill.trials", 6, "how often ispctl is killed while it makes, rebuilds or destroys a VM")
+var killTrials = flag.Int("kill.trials", 4, "how often ispctl is killed while it makes, rebuilds or destroys a VM")
 
 // killed is a world in which a VM is made, made anew and destroyed, and how long
 // each takes when it is left alone.
