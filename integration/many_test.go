@@ -70,18 +70,18 @@ func TestManyGuests(t *testing.T) {
 
 // cost is what a guest costs ispctl, without the guest's own boot.
 type cost struct {
-	cpu time.Duration // of ispctl and the tools it calls, beyond what `vm list` takes
+	cpu time.Duration // of ispctl and the tools it calls, beyond a pass with nothing to do
 	own time.Duration // from the command to a wall and a port
 }
 
 func (c cost) String() string {
-	return fmt.Sprintf("%v of processor time beyond what it takes to look, its network there after %v", c.cpu.Round(time.Millisecond), c.own.Round(time.Millisecond))
+	return fmt.Sprintf("%v of processor time beyond a pass with nothing to do, its network there after %v", c.cpu.Round(time.Millisecond), c.own.Round(time.Millisecond))
 }
 
 // costOf destroys the n-th guest and makes it again, some times, and gives
 // medians. Meanwhile the others stand still: what they do is not ispctl's cost.
-// Nor is it that libvirt's embedded driver, anew in every process, takes 20 ms for
-// each guest that it finds running: `vm list`, which does little else, is taken off.
+// Nor is a pass that finds nothing to do, which looks at all of them: for each,
+// libvirt's embedded driver takes 20 ms, anew in every process.
 func (w *world) costOf(n int, kind []string) cost {
 	w.t.Helper()
 	others := func(verb string) {
@@ -91,10 +91,10 @@ func (w *world) costOf(n int, kind []string) cost {
 	}
 	others("pause")
 	const times = 7
-	var cpu, open, own []time.Duration
+	var cpu, pass, own []time.Duration
 	for range times {
 		w.destroy(n, n)
-		open = append(open, w.run("vm", "list").cpu)
+		pass = append(pass, w.run("converge").cpu)
 		r := w.run(append([]string{"vm", "create", guestNames(n, n)[0], "-o", "json"}, kind...)...)
 		var vm operations.VMView
 		if err := json.Unmarshal([]byte(r.out), &vm); err != nil {
@@ -109,7 +109,7 @@ func (w *world) costOf(n int, kind []string) cost {
 	}
 	others("resume")
 	median := func(some []time.Duration) time.Duration { return slices.Sorted(slices.Values(some))[len(some)/2] }
-	return cost{median(cpu) - median(open), median(own)}
+	return cost{median(cpu) - median(pass), median(own)}
 }
 
 // guestNames are those that `vm create vm --count` gave, from one number to another.
