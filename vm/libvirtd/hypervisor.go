@@ -48,10 +48,13 @@ type Hypervisor struct {
 
 var _ converge.Target[vm.State, vm.Change] = (*Hypervisor)(nil)
 
-// Open names a libvirt: "embed", or any libvirt URI, such as qemu:///system or
+// Open names a libvirt: "embed", "system", or any libvirt URI, such as
 // test:///default. It connects when it is first used, and again when the
 // connection was lost.
 func Open(uri string, paths ispctl.Paths, inst ispctl.Installation) *Hypervisor {
+	if uri == "system" {
+		uri = system
+	}
 	return &Hypervisor{Grace: time.Minute, LetGo: 30 * time.Second, Patience: 5 * time.Second, uri: uri, paths: paths, inst: inst}
 }
 

@@ -32,7 +32,7 @@ func TestSystem(t *testing.T) {
 	write(t, filepath.Join(etc, "qemu.conf"), []byte("stdio_handler = \"file\"\nsecurity_driver = \"none\"\nuser = \"root\"\ngroup = \"root\"\n"+
 		"dynamic_ownership = 0\nnamespaces = []\ncgroup_controllers = []\n"))
 
-	h := libvirtd.Open("qemu:///system", paths, inst)
+	h := libvirtd.Open("system", paths, inst)
 	h.Grace = 10 * time.Second
 	if _, err := h.Observe(t.Context()); err == nil {
 		t.Fatal("connected to no libvirtd")
