@@ -36,6 +36,8 @@ bench: packages ## measure against the goals and print docs/benchmarks.md's figu
 	go test -run '^$$' -bench Shapers -benchtime 3x -timeout 60m ./bench
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./qos
 	go test -run '^$$' -bench 'Peers|Tunnel' -benchtime 10x -timeout 30m ./bench
+	go test -run '^$$' -bench 'ReadCounters|Book|Sample|CloseMonth' -benchtime 20x -timeout 30m ./bench
+	go test -run '^$$' -bench Serve -benchtime 12x -timeout 30m ./bench
 	go test -run '^$$' -bench Apply -benchtime 1x -count 3 -timeout 60m ./bench
 
 docs: ## write the command reference anew

@@ -27,9 +27,9 @@ import (
 
 // BenchmarkServe runs `ispctl serve` on a host of 5,000 guests, each of which
 // sends to a neighbour, and so hears of one, between any two readings: 10,000
-// counters, all of which have moved. It reports what serve takes of a core, with all that it
-// does besides: it looks at the whole host once a minute. An iteration is ten
-// seconds long.
+// counters, all of which have moved. It reports what serve takes of a core, with
+// all that it does besides, such as to look at the whole host now and then. An
+// iteration is ten seconds long.
 func BenchmarkServe(b *testing.B) {
 	const guests, period = 5000, 10 * time.Second
 	h := newHost(b)

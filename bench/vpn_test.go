@@ -32,7 +32,7 @@ import (
 func BenchmarkPeers(b *testing.B) {
 	testkit.Need(b, testkit.Root)
 	const n = 1000
-	inst, paths := ispctl.Installation{Prefix: ispctl.DefaultPrefix, Hypervisor: "test:///default"}, ispctl.Paths{Root: b.TempDir()}
+	paths := ispctl.Paths{Root: b.TempDir()}
 	ctx, end := context.WithCancel(b.Context())
 	served := make(chan error, 1)
 	k, err := vpn.Open(inst, paths, func(context.Context) error {

@@ -35,7 +35,7 @@ type Provider struct {
 	Layers      []converge.Layer
 	Hypervisor  Hypervisor
 	Agent       Agent                                               // of guests
-	DomainType  string                                              // what runs the guests: kvm, qemu (without hardware help), test
+	DomainType  string                                              // what runs the guests: kvm, qemu (without hardware help), xen, test
 	Drops       func(context.Context, *ispctl.Model) (Drops, error) // what walls and shapers dropped of guests
 	Traffic     Traffic                                             // nil: what is used now is not known
 	Host        HostFacts

@@ -87,8 +87,8 @@ func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
 // of the time is spent on it, half a percent of a core, whatever the host's size.
 // Up to slowest: what nobody told of must be found.
 func pace(at, took time.Duration) time.Duration {
-	const share, slowest = 200, 10
-	return min(max(at, share*took), slowest*max(at, time.Minute))
+	const share, slowest = 200, 10 * time.Minute
+	return max(at, min(share*took, slowest))
 }
 
 func (k Keeper) look(ctx context.Context, seen cause) []string {
