@@ -99,14 +99,19 @@ func (r *Repairer) write(ctx context.Context, did []string) error {
 	return err
 }
 
-// Glance reports whether a layer that tells of no change has one pending, by the
-// last model that was seen.
-func (r *Repairer) Glance(ctx context.Context) (bool, error) {
-	if r.last == nil {
-		return true, nil
+// Glances report, one for each layer that tells of no change, whether it has one
+// pending, by the last model that was seen.
+func (r *Repairer) Glances() (all []func(context.Context) (bool, error)) {
+	for _, l := range named(r.Provider.Layers, silentLayers) {
+		all = append(all, func(ctx context.Context) (bool, error) {
+			if r.last == nil {
+				return true, nil
+			}
+			pending, err := l.Pending(ctx, r.last)
+			return len(pending.Changes) > 0, err
+		})
 	}
-	steps, err := converge.Survey(ctx, named(r.Provider.Layers, silentLayers), r.last)
-	return len(converge.Changes(steps)) > 0, err
+	return all
 }
 
 // named are the layers of those names.

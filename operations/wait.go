@@ -113,42 +113,69 @@ const (
 	tellEvery = 15 * time.Second
 )
 
+// How long a server may take to a connection, and from there to its banner: at
+// first, and at the most. A guest under emulation may need a minute to fork one;
+// whoever leaves it sooner leaves it with one more that nobody waits for.
+const (
+	connectTime   = 5 * time.Second
+	bannerTime    = 5 * time.Second
+	maxBannerTime = 2 * time.Minute
+)
+
 // pollSSH tries until a banner comes, and returns why the last try failed. It
 // tells of itself meanwhile.
 func pollSSH(ctx context.Context, target string, waits func()) error {
 	tell := time.NewTicker(tellEvery)
 	defer tell.Stop()
+	tried := make(chan error, 1)
+	patience := bannerTime
 	for {
-		err := banner(ctx, target)
+		go func() { tried <- banner(ctx, target, patience) }()
+		var err error
+		for waiting := true; waiting; {
+			select {
+			case err = <-tried:
+				waiting = false
+			case <-tell.C:
+				waits()
+			}
+		}
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, errNoBanner) {
+			patience = min(2*patience, maxBannerTime)
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-tell.C:
-			waits()
 		case <-time.After(tryEvery):
 		}
 	}
 }
 
-func banner(ctx context.Context, target string) error {
-	const patience = 5 * time.Second
-	d := net.Dialer{Timeout: patience}
+// errNoBanner is that there is a connection, and nobody has said anything.
+var errNoBanner = errors.New("no banner")
+
+// banner ends with ctx.
+func banner(ctx context.Context, target string, patience time.Duration) error {
+	d := net.Dialer{Timeout: connectTime}
 	conn, err := d.DialContext(ctx, "tcp", target)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // nothing was written
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	line, err := bufio.NewReaderSize(conn, 256).ReadSlice('\n')
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
+		return fmt.Errorf("%w within %s of the connection", errNoBanner, patience)
+	case err != nil:
 		return fmt.Errorf("read banner: %w", err)
-	}
-	if !strings.HasPrefix(string(line), "SSH-") {
+	case !strings.HasPrefix(string(line), "SSH-"):
 		return errors.New("what answers is no SSH server")
 	}
 	return nil

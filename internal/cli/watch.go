@@ -54,7 +54,7 @@ func (a *app) watch(inst ispctl.Installation, say *log.Logger) func(context.Cont
 		go func() { heard <- ear.Listen(hearing) }()
 		r := &operations.Repairer{Provider: p}
 		keeper := drift.Keeper{
-			Repair: r.Repair, Glance: r.Glance, Every: watchSilent, Whole: watchWhole, Rest: watchRest,
+			Repair: r.Repair, Glances: r.Glances(), Every: watchSilent, Whole: watchWhole, Rest: watchRest,
 			Ours: oursByName(), Say: log.New(say.Writer(), "watch: ", 0),
 		}
 		err = keeper.Keep(ctx, ear.Events())

@@ -5,6 +5,8 @@ import (
 	"log"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Keeper looks when there is a reason to, and puts back what is gone.
@@ -13,10 +15,13 @@ type Keeper struct {
 	// It is urgent when somebody who is not ours was at it.
 	Repair func(ctx context.Context, urgent bool) ([]string, error)
 
-	// Glance reports whether something is wrong of what no event tells. It is
-	// asked every Every; every Whole it is not believed. Where there are so many
-	// guests that either takes long, it comes less often: see [pace].
-	Glance func(context.Context) (bool, error)
+	// Glances report whether something is wrong of what no event tells. They
+	// are asked every Every; every Whole they are not believed. On a host with so
+	// many guests that one of them takes long, it comes less often: see [pace].
+	Glances []func(context.Context) (bool, error)
+
+	// Spent is the processor time that this process has had; nil asks the kernel.
+	Spent func() time.Duration
 
 	Every, Whole time.Duration
 	Rest         time.Duration // between two looks, at least
@@ -37,16 +42,20 @@ const (
 // Keep looks once, and then as events tell, until ctx ends or the channel is
 // closed.
 func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
-	every, whole := time.NewTimer(k.Every), time.NewTimer(k.Whole)
+	if k.Spent == nil {
+		k.Spent = processTime
+	}
+	every, whole := time.NewTicker(k.Every), time.NewTimer(k.Whole)
 	defer every.Stop()
 	defer whole.Stop()
+	due := make([]time.Time, len(k.Glances))
 	f := fight{rest: k.Rest}
 	var seen cause
 	for reason := true; ; {
 		if reason {
-			began := time.Now()
+			before := k.Spent()
 			did := k.look(ctx, seen)
-			whole.Reset(pace(k.Whole, time.Since(began)))
+			whole.Reset(pace(k.Whole, k.Spent()-before))
 			f.note(time.Now(), strings.Join(did, "; "), k.Rest)
 			if len(did) > 0 && f.worthSaying() {
 				k.say(seen, f)
@@ -70,25 +79,46 @@ func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
 				return nil
 			}
 		case <-every.C:
-			began := time.Now()
-			wrong, err := k.Glance(ctx)
-			every.Reset(pace(k.Every, time.Since(began)))
-			if err != nil && ctx.Err() == nil {
-				k.Say.Printf("look at what tells nothing: %v", err)
-			}
-			reason = wrong
+			reason = k.glance(ctx, due)
 		case <-whole.C:
 			reason = true
 		}
 	}
 }
 
-// pace is how long to leave alone what took so long: not more than a two-hundredth
-// of the time is spent on it, half a percent of a core, whatever the host's size.
-// Up to slowest: what nobody told of must be found.
-func pace(at, took time.Duration) time.Duration {
-	const share, slowest = 200, 10 * time.Minute
-	return max(at, min(share*took, slowest))
+// glance asks those that are due, and says when they are due again.
+func (k Keeper) glance(ctx context.Context, due []time.Time) (wrong bool) {
+	for i, glance := range k.Glances {
+		if time.Now().Before(due[i]) {
+			continue
+		}
+		before := k.Spent()
+		found, err := glance(ctx)
+		// A ticker is not so exact that the next tick were not a little early.
+		due[i] = time.Now().Add(pace(k.Every, k.Spent()-before) - k.Every/2)
+		if err != nil && ctx.Err() == nil {
+			k.Say.Printf("look at what tells nothing: %v", err)
+		}
+		wrong = wrong || found
+	}
+	return wrong
+}
+
+// pace is how long to leave alone what took so much processor time: not more than
+// a two-thousandth of a core is spent on it, whatever the host's size. Up to
+// slowest: what nobody told of must be found.
+func pace(at, spent time.Duration) time.Duration {
+	const share, slowest = 2000, 10 * time.Minute
+	return max(at, min(share*spent, slowest))
+}
+
+// processTime is getrusage(2), user and system.
+func processTime() time.Duration {
+	var used unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func (k Keeper) look(ctx context.Context, seen cause) []string {

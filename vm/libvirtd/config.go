@@ -51,6 +51,11 @@ user = "nobody"
 group = "nogroup"
 dynamic_ownership = 0
 
+# Nor is there an owner to be remembered: for each look at a file libvirt would
+# fork, five times a start, and a fork costs more the more guests it has a thread
+# for.
+remember_owner = 0
+
 # QEMU runs in the namespaces of the process that starts it. A /dev of its own
 # would show it the /dev/kvm that was hidden from us.
 namespaces = []

@@ -1,7 +1,6 @@
 package libvirtd
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,20 +55,8 @@ func clearHalfway(paths ispctl.Paths) error {
 // halfway reports whether a status file is of a start that was cut off, with
 // no process known.
 func halfway(file string) (bool, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return false, err
-	}
-	var status struct {
-		XMLName xml.Name `xml:"domstatus"`
-		State   string   `xml:"state,attr"`
-		Reason  string   `xml:"reason,attr"`
-		PID     string   `xml:"pid,attr"`
-	}
-	if xml.Unmarshal(data, &status) != nil {
-		return false, nil // no status file, or one libvirt will refuse as well
-	}
-	return status.State == "paused" && status.Reason == "starting up" && status.PID == "0", nil
+	s, err := readStatus(file)
+	return s.State == "paused" && s.Reason == "starting up" && s.PID == "0", err
 }
 
 // end kills what has a pid file open: QEMU, or the child of the driver that was

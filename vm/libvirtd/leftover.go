@@ -1,7 +1,6 @@
 package libvirtd
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -94,19 +93,11 @@ func liveIDs(paths ispctl.Paths) (map[string]bool, error) {
 	}
 	live := map[string]bool{}
 	for _, file := range files {
-		data, err := os.ReadFile(file)
+		s, err := readStatus(file)
 		if err != nil {
 			return nil, fmt.Errorf("read state of the embedded driver: %w", err)
 		}
-		var status struct {
-			XMLName xml.Name `xml:"domstatus"`
-			Domain  struct {
-				ID string `xml:"id,attr"`
-			} `xml:"domain"`
-		}
-		if xml.Unmarshal(data, &status) == nil {
-			live[status.Domain.ID] = true
-		}
+		live[s.ID] = true
 	}
 	return live, nil
 }
