@@ -14,6 +14,7 @@ import (
 // TestDisks gives a real guest disks, snapshots and sizes while it runs, and
 // looks from inside what has come of it.
 func TestDisks(t *testing.T) {
+	t.Parallel() // it waits for guests, mostly
 	w := newWorld(t, "embed")
 	w.ok("image", "build", "micro")
 	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")

@@ -39,6 +39,7 @@ func (k *killed) args(act, name string) []string {
 // next pass keeps it; the one after finds nothing to do, and nothing else is
 // anywhere on the host.
 func TestKilled(t *testing.T) {
+	t.Parallel() // it waits for guests, mostly
 	k := &killed{world: newWorld(t, "embed"), span: map[string]time.Duration{}, promised: map[string]int{}, random: rand.New(rand.NewPCG(7, 7))}
 	k.ok("image", "build", "micro")
 	k.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")

@@ -18,6 +18,7 @@ import (
 // grows under its own feet, is made anew with its name, address and keys, and
 // gets another name; its console and its log are there all the while.
 func TestLife(t *testing.T) {
+	t.Parallel() // it waits for guests, mostly
 	w := newWorld(t, "embed")
 	w.ok("image", "build", "micro")
 	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")
@@ -115,6 +116,11 @@ func TestLife(t *testing.T) {
 	}
 
 	w.fails(5, "ispctl vm stop web1", "vm", "rename", "web1", "www")
+	// The host goes down: what is to run stays to be run.
+	w.ok("host", "shutdown", "--yes", "--timeout", "30s")
+	if down := w.vm("web1"); down.State != "stopped" || down.Wanted != "running" {
+		t.Errorf("after the shutdown of the host it is %s, and is to be %s", down.State, down.Wanted)
+	}
 	w.ok("vm", "stop", "web1")
 	w.fails(5, "is not running", "vm", "console", "web1")
 	w.ok("vm", "rename", "web1", "www")

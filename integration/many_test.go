@@ -86,11 +86,7 @@ func (c cost) String() string {
 // medians. Meanwhile the others stand still: what they do is not ispctl's cost.
 func (w *world) costOf(n int, kind []string) cost {
 	w.t.Helper()
-	others := func(verb string) {
-		for _, name := range guestNames(1, n-1) {
-			w.ok("vm", verb, name)
-		}
-	}
+	others := func(verb string) { w.ok(append([]string{"vm", verb}, guestNames(1, n-1)...)...) }
 	name := guestNames(n, n)[0]
 	others("pause")
 	const times = 15

@@ -25,6 +25,7 @@ steps:
 
 // TestTemplate makes a real guest from a template of the operator's.
 func TestTemplate(t *testing.T) {
+	t.Parallel() // it waits for guests, mostly
 	w := newWorld(t, "embed")
 	dir := filepath.Join(w.root, "etc/ispctl/templates")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

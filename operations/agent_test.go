@@ -51,7 +51,7 @@ func TestExecInVM(t *testing.T) {
 	_, err = w.StartInVM(ctx, "nope", []string{"true"}, nil)
 	refused(t, err, ispctl.NotFound, `vm "nope" not found`)
 	refused(t, w.WaitAgent(ctx, "web2", time.Nanosecond), ispctl.TimedOut, "did not answer within 1ns")
-	w.ok(w.SetVMWanted(ctx, "web1", ispctl.Stopped, options{}))
+	w.ok(w.SetVMsWanted(ctx, []string{"web1"}, ispctl.Stopped, options{}))
 	_, err = w.StartInVM(ctx, "web1", []string{"true"}, nil)
 	refused(t, err, ispctl.Conflict, `vm "web1": is not running; start it: ispctl vm start web1`)
 }

@@ -135,7 +135,7 @@ func TestApplyChanges(t *testing.T) {
 func TestApplySaysLittle(t *testing.T) {
 	w := newWorld(t)
 	w.ok(w.apply(provider, false, options{}))
-	w.ok(w.SetVMWanted(t.Context(), "web1", ispctl.Stopped, options{}))
+	w.ok(w.SetVMsWanted(t.Context(), []string{"web1"}, ispctl.Stopped, options{}))
 	before := w.all()
 	for _, text := range []string{
 		"version: 1\n",
@@ -316,7 +316,7 @@ func TestExportAppliesToNoChanges(t *testing.T) {
 	w := newWorld(t)
 	w.ok(w.apply(provider, false, options{}))
 	w.create("hand")
-	w.ok(w.SetVMWanted(t.Context(), "web1", ispctl.Stopped, options{}))
+	w.ok(w.SetVMsWanted(t.Context(), []string{"web1"}, ispctl.Stopped, options{}))
 	ofItsOwn(w, "hand")
 	text, err := w.Export(t.Context())
 	if err != nil {

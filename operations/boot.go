@@ -56,9 +56,6 @@ func (p *Provider) noteBoot(ctx context.Context) error {
 // last first, each wave with its share of the time. Intent stays: those that ran
 // are started by the next pass, which is that of the next boot.
 func (p *Provider) ShutdownHost(ctx context.Context, within time.Duration) (said []string, err error) {
-	if p.StopGuests == nil {
-		return nil, ispctl.Conflicting("hypervisor", p.DomainType, "cannot stop guests")
-	}
 	unlock, err := p.lock(ctx)
 	if err != nil {
 		return nil, err
@@ -77,7 +74,7 @@ func (p *Provider) ShutdownHost(ctx context.Context, within time.Duration) (said
 			p.progress(Progress{Object: "vm " + string(vm.Name), Phase: "stop", Text: fmt.Sprintf("within %s", grace.Round(time.Second))})
 			said = append(said, fmt.Sprintf("~ vm %s stopped", vm.Name))
 		}
-		errs = append(errs, p.StopGuests(ctx, wave, grace))
+		errs = append(errs, p.Hypervisor.StopGuests(ctx, wave, grace))
 	}
 	return said, errors.Join(errs...)
 }

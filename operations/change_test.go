@@ -153,14 +153,14 @@ func TestOperations(t *testing.T) {
 		{
 			name: "vm stop",
 			do: func(ctx context.Context, w *world, o options) (operations.Result, error) {
-				return w.SetVMWanted(ctx, "web1", ispctl.Stopped, o)
+				return w.SetVMsWanted(ctx, []string{"web1", "web2", "web1"}, ispctl.Stopped, o)
 			},
-			intent: []string{"~ vm web1 stopped"}, host: []string{"virsh shutdown isp-web1"},
+			intent: []string{"~ vm web1 stopped", "~ vm web2 stopped"}, host: []string{"virsh shutdown isp-web1", "virsh shutdown isp-web2"},
 		},
 		{
 			name: "vm start of one that runs",
 			do: func(ctx context.Context, w *world, o options) (operations.Result, error) {
-				return w.SetVMWanted(ctx, "web1", ispctl.Running, o)
+				return w.SetVMsWanted(ctx, []string{"web1"}, ispctl.Running, o)
 			},
 			intent: nil, none: true,
 		},
@@ -235,8 +235,8 @@ func TestOperations(t *testing.T) {
 
 func TestStartOfAStoppedVM(t *testing.T) {
 	w := withVMs(t)
-	w.ok(w.SetVMWanted(t.Context(), "web1", ispctl.Stopped, options{}))
-	r := w.ok(w.SetVMWanted(t.Context(), "web1", ispctl.Running, options{}))
+	w.ok(w.SetVMsWanted(t.Context(), []string{"web1"}, ispctl.Stopped, options{}))
+	r := w.ok(w.SetVMsWanted(t.Context(), []string{"web1"}, ispctl.Running, options{}))
 	if commands(r) != "virsh start isp-web1\n" || len(r.Intent) != 1 || r.Intent[0] != "~ vm web1 running" {
 		t.Errorf("%v\n%s", r.Intent, commands(r))
 	}
@@ -308,7 +308,10 @@ func TestRefused(t *testing.T) {
 		{"VM at an address of elsewhere", vmWith(func(s *operations.VMSpec) { s.Address = addr("10.20.0.2") }), conflict, `vm "web3": address 10.20.0.2 is no guest's`},
 		{"VM without a name", vmWith(func(s *operations.VMSpec) { s.Name = "" }), usage, "vm: the name is empty"},
 		{"start of no VM", func(ctx context.Context, w *world, o options) (operations.Result, error) {
-			return w.SetVMWanted(ctx, "ghost", ispctl.Running, o)
+			return w.SetVMsWanted(ctx, []string{"ghost"}, ispctl.Running, o)
+		}, notFound, `vm "ghost" not found (have: web1, web2)`},
+		{"stop of several, one of which is not there", func(ctx context.Context, w *world, o options) (operations.Result, error) {
+			return w.SetVMsWanted(ctx, []string{"web1", "ghost"}, ispctl.Stopped, o)
 		}, notFound, `vm "ghost" not found (have: web1, web2)`},
 		{"one of several to destroy is not there", func(ctx context.Context, w *world, o options) (operations.Result, error) {
 			return w.DestroyVMs(ctx, []string{"web1", "ghost"}, false, o)

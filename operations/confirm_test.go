@@ -268,7 +268,7 @@ func TestBesidePending(t *testing.T) {
 		w, g, _ := guarded(t)
 		w.ok(wallChanges["zone create"](t.Context(), w, minute))
 		w.create("web3")
-		w.ok(w.SetVMWanted(t.Context(), "web2", ispctl.Stopped, options{}))
+		w.ok(w.SetVMsWanted(t.Context(), []string{"web2"}, ispctl.Stopped, options{}))
 		w.ok(w.CreatePlan(t.Context(), ispctl.Plan{Name: "large", CPUs: 4, Memory: ispctl.GiB, Disk: ispctl.GiB}, false, options{}))
 		w.ok(w.DestroyVMs(t.Context(), []string{"web1"}, false, options{})) // with the forward to it
 		w.ok(w.CreateZone(t.Context(), dmz, true, options{}))               // there already: no change

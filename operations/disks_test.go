@@ -1,7 +1,6 @@
 package operations_test
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -114,7 +113,7 @@ func TestBoot(t *testing.T) {
 	if got := running(); got != "web1" {
 		t.Errorf("after the boot there run: %s", got)
 	}
-	w.ok(w.SetVMWanted(ctx, "web2", ispctl.Running, o))
+	w.ok(w.SetVMsWanted(ctx, []string{"web2"}, ispctl.Running, o))
 	w.ok(w.Converge(ctx, o, false))
 	if got := running(); got != "web1 web2" {
 		t.Errorf("later there run: %s", got)
@@ -130,9 +129,9 @@ func TestShutdownHost(t *testing.T) {
 	for name, order := range map[string]int{"web1": 5, "web2": 5, "db": 1} {
 		w.ok(w.SetVM(ctx, name, operations.VMChange{Autostart: func(a ispctl.Autostart) ispctl.Autostart { a.Order = order; return a }}, o))
 	}
-	w.ok(w.SetVMWanted(ctx, "off", ispctl.Stopped, o))
+	w.ok(w.SetVMsWanted(ctx, []string{"off"}, ispctl.Stopped, o))
 	var waves []string
-	w.StopGuests = func(_ context.Context, guests []ispctl.VM, within time.Duration) error {
+	w.Hypervisor = hypervisor{stop: func(guests []ispctl.VM, within time.Duration) error {
 		var names []string
 		for _, vm := range guests {
 			names = append(names, string(vm.Name))
@@ -142,7 +141,7 @@ func TestShutdownHost(t *testing.T) {
 			t.Errorf("%s are given %s of 60 s", names, within)
 		}
 		return nil
-	}
+	}}
 	if _, err := w.ShutdownHost(ctx, time.Minute); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func TestHostKeysAreEachGuestsOwn(t *testing.T) {
 	if err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("the secret: %v, %v", st, err)
 	}
-	w.ok(w.SetVMWanted(ctx, "web2", ispctl.Stopped, options{}))
+	w.ok(w.SetVMsWanted(ctx, []string{"web2"}, ispctl.Stopped, options{}))
 	_, err = w.SSH(ctx, "web2")
 	refused(t, err, ispctl.Conflict, `vm "web2": is not running; start it: ispctl vm start web2`)
 	_, err = w.SSH(ctx, "nope")

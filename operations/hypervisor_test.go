@@ -26,7 +26,7 @@ func TestHypervisorRefuses(t *testing.T) {
 	before := w.model()
 	_, err := w.CreateVM(ctx, spec("b"), false, options{})
 	refused(t, err, ispctl.Conflict, `vm "b": is not to this hypervisor's liking`)
-	_, err = w.SetVMWanted(ctx, "a", ispctl.Stopped, options{DryRun: true})
+	_, err = w.SetVMsWanted(ctx, []string{"a"}, ispctl.Stopped, options{DryRun: true})
 	refused(t, err, ispctl.Conflict, `vm "a": is not to this hypervisor's liking`)
 	if now := w.model(); len(now.VMs) != len(before.VMs) {
 		t.Errorf("%d VMs, before %d", len(now.VMs), len(before.VMs))

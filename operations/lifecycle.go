@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ispctl"
 	"ispctl/state"
@@ -12,57 +13,76 @@ import (
 
 // changeVM is the way of operations on one VM that is to go on being there.
 func (p *Provider) changeVM(ctx context.Context, verb, name string, o Options, do func(*state.Tx, *ispctl.Model, ispctl.VM) ([]string, error)) (Result, error) {
-	return p.change(ctx, o, state.Entry{Operation: "vm " + verb, Object: "vm " + name}, func(tx *state.Tx) ([]string, error) {
+	return p.changeVMs(ctx, verb, []string{name}, o, do)
+}
+
+// changeVMs is that for several, all of them or none. A name may come twice.
+func (p *Provider) changeVMs(ctx context.Context, verb string, names []string, o Options, do func(*state.Tx, *ispctl.Model, ispctl.VM) ([]string, error)) (Result, error) {
+	return p.change(ctx, o, state.Entry{Operation: "vm " + verb, Object: "vm " + strings.Join(names, ", ")}, func(tx *state.Tx) ([]string, error) {
 		m, err := tx.Model()
 		if err != nil {
 			return nil, err
 		}
-		vm, err := p.seen(m, name)
-		if err != nil {
-			return nil, err
+		var said []string
+		for i, name := range names {
+			if slices.Contains(names[:i], name) {
+				continue
+			}
+			vm, err := p.seen(m, name)
+			if err != nil {
+				return nil, err
+			}
+			if vm.Wanted == ispctl.Absent {
+				return nil, ispctl.Conflicting("vm", name, "is being destroyed")
+			}
+			more, err := do(tx, m, vm)
+			if err != nil {
+				return nil, err
+			}
+			said = append(said, more...)
 		}
-		if vm.Wanted == ispctl.Absent {
-			return nil, ispctl.Conflicting("vm", name, "is being destroyed")
-		}
-		return do(tx, m, vm)
+		return said, nil
 	})
 }
 
-// SetVMWanted starts or stops a VM, and waits until it has.
-func (p *Provider) SetVMWanted(ctx context.Context, name string, wanted ispctl.Wanted, o Options) (Result, error) {
+// SetVMsWanted starts or stops VMs, all of them or none, and waits until they
+// have.
+func (p *Provider) SetVMsWanted(ctx context.Context, names []string, wanted ispctl.Wanted, o Options) (Result, error) {
 	verb := map[ispctl.Wanted]string{ispctl.Running: "start", ispctl.Stopped: "stop"}[wanted]
-	return p.changeVM(ctx, verb, name, o, func(tx *state.Tx, _ *ispctl.Model, vm ispctl.VM) ([]string, error) {
+	return p.changeVMs(ctx, verb, names, o, func(tx *state.Tx, _ *ispctl.Model, vm ispctl.VM) ([]string, error) {
 		if vm.Wanted == wanted && !vm.Paused {
 			return nil, nil
 		}
 		vm.Wanted, vm.Paused = wanted, false
-		return []string{fmt.Sprintf("~ vm %s %s", name, wanted)}, tx.UpdateVM(vm)
+		return []string{fmt.Sprintf("~ vm %s %s", vm.Name, wanted)}, tx.UpdateVM(vm)
 	})
 }
 
-// RestartVM stops a VM and starts it. One that is stopped is started.
-func (p *Provider) RestartVM(ctx context.Context, name string, o Options) (Result, error) {
-	down, err := p.SetVMWanted(ctx, name, ispctl.Stopped, o)
+// RestartVMs stops VMs and starts them. One that is stopped is started.
+func (p *Provider) RestartVMs(ctx context.Context, names []string, o Options) (Result, error) {
+	down, err := p.SetVMsWanted(ctx, names, ispctl.Stopped, o)
 	if err != nil || o.DryRun {
 		return down, err
 	}
-	up, err := p.SetVMWanted(ctx, name, ispctl.Running, o)
+	up, err := p.SetVMsWanted(ctx, names, ispctl.Running, o)
 	return Result{Intent: append(down.Intent, up.Intent...), Changes: append(down.Changes, up.Changes...)}, err
 }
 
-// PauseVM lets a VM's processors stand still, or go on. Its memory stays where
-// it is.
-func (p *Provider) PauseVM(ctx context.Context, name string, paused bool, o Options) (Result, error) {
+// PauseVMs lets the processors of VMs stand still, or go on. Their memory stays
+// where it is.
+func (p *Provider) PauseVMs(ctx context.Context, names []string, paused bool, o Options) (Result, error) {
 	verb := map[bool]string{true: "pause", false: "resume"}[paused]
-	return p.changeVM(ctx, verb, name, o, func(tx *state.Tx, _ *ispctl.Model, vm ispctl.VM) ([]string, error) {
+	return p.changeVMs(ctx, verb, names, o, func(tx *state.Tx, _ *ispctl.Model, vm ispctl.VM) ([]string, error) {
 		if vm.Wanted != ispctl.Running {
-			return nil, &ispctl.Error{Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", name), Cause: "is not running", Next: "start it: ispctl vm start " + name}
+			return nil, &ispctl.Error{
+				Kind: ispctl.Conflict, Object: fmt.Sprintf("vm %q", vm.Name), Cause: "is not running", Next: "start it: ispctl vm start " + string(vm.Name),
+			}
 		}
 		if vm.Paused == paused {
 			return nil, nil
 		}
 		vm.Paused = paused
-		return []string{fmt.Sprintf("~ vm %s %sd", name, verb)}, tx.UpdateVM(vm)
+		return []string{fmt.Sprintf("~ vm %s %sd", vm.Name, verb)}, tx.UpdateVM(vm)
 	})
 }
 

@@ -30,14 +30,14 @@ func TestLifecycle(t *testing.T) {
 		want string // of the domain: name, run state, disk
 		once bool   // again it does it again
 	}{
-		{"pause", func() (operations.Result, error) { return w.PauseVM(ctx, "web1", true, o) }, "isp-web1 paused disk.qcow2", false},
-		{"start resumes", func() (operations.Result, error) { return w.SetVMWanted(ctx, "web1", ispctl.Running, o) }, "isp-web1 running disk.qcow2", false},
-		{"pause again", func() (operations.Result, error) { return w.PauseVM(ctx, "web1", true, o) }, "isp-web1 paused disk.qcow2", false},
-		{"resume", func() (operations.Result, error) { return w.PauseVM(ctx, "web1", false, o) }, "isp-web1 running disk.qcow2", false},
-		{"restart", func() (operations.Result, error) { return w.RestartVM(ctx, "web1", o) }, "isp-web1 running disk.qcow2", true},
+		{"pause", func() (operations.Result, error) { return w.PauseVMs(ctx, []string{"web1"}, true, o) }, "isp-web1 paused disk.qcow2", false},
+		{"start resumes", func() (operations.Result, error) { return w.SetVMsWanted(ctx, []string{"web1"}, ispctl.Running, o) }, "isp-web1 running disk.qcow2", false},
+		{"pause again", func() (operations.Result, error) { return w.PauseVMs(ctx, []string{"web1"}, true, o) }, "isp-web1 paused disk.qcow2", false},
+		{"resume", func() (operations.Result, error) { return w.PauseVMs(ctx, []string{"web1"}, false, o) }, "isp-web1 running disk.qcow2", false},
+		{"restart", func() (operations.Result, error) { return w.RestartVMs(ctx, []string{"web1"}, o) }, "isp-web1 running disk.qcow2", true},
 		{"rebuild", func() (operations.Result, error) { return w.RebuildVM(ctx, "web1", "", o) }, "isp-web1 running disk-1.qcow2", true},
 		{"plan", func() (operations.Result, error) { return w.SetVM(ctx, "web1", operations.VMChange{Plan: &large}, o) }, "isp-web1 running disk-2.qcow2", false},
-		{"stop", func() (operations.Result, error) { return w.SetVMWanted(ctx, "web1", ispctl.Stopped, o) }, "isp-web1 stopped disk-2.qcow2", false},
+		{"stop", func() (operations.Result, error) { return w.SetVMsWanted(ctx, []string{"web1"}, ispctl.Stopped, o) }, "isp-web1 stopped disk-2.qcow2", false},
 		{"rename", func() (operations.Result, error) { return w.RenameVM(ctx, "web1", "www", o) }, "isp-www stopped disk-2.qcow2", true},
 	} {
 		if r, err := step.do(); err != nil || !r.Changed() {
@@ -93,7 +93,7 @@ func TestLifecycleRefuses(t *testing.T) {
 		says string
 	}{
 		{"rename while it runs", func() error { _, err := w.RenameVM(ctx, "web1", "www", o); return err }, ispctl.Conflict, "ispctl vm stop web1"},
-		{"unknown", func() error { _, err := w.PauseVM(ctx, "ghost", true, o); return err }, ispctl.NotFound, "have: web1, web2"},
+		{"unknown", func() error { _, err := w.PauseVMs(ctx, []string{"ghost"}, true, o); return err }, ispctl.NotFound, "have: web1, web2"},
 		{"unknown plan", func() error {
 			_, err := w.SetVM(ctx, "web1", operations.VMChange{Plan: &ghost}, o)
 			return err
@@ -104,10 +104,10 @@ func TestLifecycleRefuses(t *testing.T) {
 		}, ispctl.Conflict, "cannot shrink"},
 		{"unknown template", func() error { _, err := w.RebuildVM(ctx, "web1", "ghost", o); return err }, ispctl.NotFound, `template "ghost" not found`},
 		{"pause what is stopped", func() error {
-			if _, err := w.SetVMWanted(ctx, "web1", ispctl.Stopped, o); err != nil {
+			if _, err := w.SetVMsWanted(ctx, []string{"web1"}, ispctl.Stopped, o); err != nil {
 				return err
 			}
-			_, err := w.PauseVM(ctx, "web1", true, o)
+			_, err := w.PauseVMs(ctx, []string{"web1"}, true, o)
 			return err
 		}, ispctl.Conflict, "is not running"},
 		{"a name that is taken", func() error { _, err := w.RenameVM(ctx, "web1", "web2", o); return err }, ispctl.Conflict, `vm "web2"`},

@@ -177,7 +177,7 @@ func TestDestroyedVMsAreForgotten(t *testing.T) {
 	refused(t, err, ispctl.Conflict, `address "10.10.0.2": is vm "web1"'s`)
 	_, err = w.CreateVM(ctx, spec("web1"), true, options{DryRun: true})
 	refused(t, err, ispctl.Conflict, `vm "web1": one of that name is still being destroyed; finish it: ispctl converge`)
-	_, err = w.SetVMWanted(ctx, "web1", ispctl.Running, options{})
+	_, err = w.SetVMsWanted(ctx, []string{"web1"}, ispctl.Running, options{})
 	refused(t, err, ispctl.Conflict, `vm "web1": is being destroyed`)
 	_, err = w.AddForward(ctx, forward(t, "203.0.113.11:80", "web1:80"), false, options{})
 	refused(t, err, ispctl.Conflict, `vm "web1" is being destroyed`)
@@ -303,8 +303,8 @@ func TestPhases(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	w.create("web2")
-	w.ok(w.SetVMWanted(t.Context(), "web1", ispctl.Stopped, options{}))
-	w.ok(w.SetVMWanted(t.Context(), "web1", ispctl.Running, options{}))
+	w.ok(w.SetVMsWanted(t.Context(), []string{"web1"}, ispctl.Stopped, options{}))
+	w.ok(w.SetVMsWanted(t.Context(), []string{"web1"}, ispctl.Running, options{}))
 	if diff := cmp.Diff(first, phases("web1")); diff != "" {
 		t.Errorf("later passes changed them (-before +after):\n%s", diff)
 	}

@@ -12,7 +12,7 @@ import (
 func TestSetPlanReachesVMs(t *testing.T) {
 	w := withVMs(t) // web1 and web2, on one plan
 	ctx, o := t.Context(), operations.Options{}
-	if _, err := w.SetVMWanted(ctx, "web2", ispctl.Stopped, o); err != nil {
+	if _, err := w.SetVMsWanted(ctx, []string{"web2"}, ispctl.Stopped, o); err != nil {
 		t.Fatal(err)
 	}
 	cpus, disk := 3, 5*ispctl.GiB

@@ -16,21 +16,20 @@ import (
 	"ispctl/vpn/keys"
 )
 
-// Hypervisor tells what has become of a domain.
+// Hypervisor is what runs guests, beside what its layer does.
 type Hypervisor interface {
 	// State is running, paused, stopped or crashed.
 	State(ctx context.Context, uuid string) (string, error)
 	// Console is the path of the terminal its serial port is at; empty: none.
 	Console(ctx context.Context, uuid string) (string, error)
+	// StopGuests asks guests to shut down, all at once, and ends those that have
+	// not in time. One that does not run is fine.
+	StopGuests(ctx context.Context, guests []ispctl.VM, within time.Duration) error
 }
 
 // Provider is one installation with all that its operations need. The command
 // line opens one; nothing in it is a global.
 type Provider struct {
-	// StopGuests asks guests to shut down, all at once, and ends those that have
-	// not in time; nil: there is nobody to ask.
-	StopGuests func(ctx context.Context, guests []ispctl.VM, within time.Duration) error
-
 	Store       *state.Store
 	Layers      []converge.Layer
 	Hypervisor  Hypervisor

@@ -144,9 +144,9 @@ const (
 // Do does something to a VM of the tenant, and waits until the host has done it.
 func (t *Tenancy) Do(ctx context.Context, act Act, name string) error {
 	do := map[Act]func() (Result, error){
-		StartAct:   func() (Result, error) { return t.p.SetVMWanted(ctx, name, ispctl.Running, Options{}) },
-		StopAct:    func() (Result, error) { return t.p.SetVMWanted(ctx, name, ispctl.Stopped, Options{}) },
-		RestartAct: func() (Result, error) { return t.p.RestartVM(ctx, name, Options{}) },
+		StartAct:   func() (Result, error) { return t.p.SetVMsWanted(ctx, []string{name}, ispctl.Running, Options{}) },
+		StopAct:    func() (Result, error) { return t.p.SetVMsWanted(ctx, []string{name}, ispctl.Stopped, Options{}) },
+		RestartAct: func() (Result, error) { return t.p.RestartVMs(ctx, []string{name}, Options{}) },
 		RebuildAct: func() (Result, error) { return t.p.RebuildVM(ctx, name, "", Options{}) },
 	}[act]
 	_, err := do()

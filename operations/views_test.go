@@ -22,7 +22,7 @@ import (
 func TestViewsAsJSON(t *testing.T) {
 	w := withVMs(t)
 	ctx := t.Context()
-	w.ok(w.SetVMWanted(ctx, "web2", ispctl.Stopped, options{}))
+	w.ok(w.SetVMsWanted(ctx, []string{"web2"}, ispctl.Stopped, options{}))
 	w.ok(w.AllowPolicy(ctx, operations.PolicySpec{From: "dmz", To: "mail", Openings: []ispctl.Opening{{Transport: ispctl.TransportTCP, Port: 25}}, Families: []ispctl.Family{ispctl.IPv4}}, options{}))
 	var b strings.Builder
 	show := func(name string, view any, err error) {

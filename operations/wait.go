@@ -120,32 +120,28 @@ const (
 	connectTime   = 5 * time.Second
 	bannerTime    = 5 * time.Second
 	maxBannerTime = 2 * time.Minute
+	lookEvery     = time.Second // at ctx, and at the clock
 )
 
 // pollSSH tries until a banner comes, and returns why the last try failed. It
 // tells of itself meanwhile.
 func pollSSH(ctx context.Context, target string, waits func()) error {
-	tell := time.NewTicker(tellEvery)
-	defer tell.Stop()
-	tried := make(chan error, 1)
-	patience := bannerTime
-	for {
-		go func() { tried <- banner(ctx, target, patience) }()
-		var err error
-		for waiting := true; waiting; {
-			select {
-			case err = <-tried:
-				waiting = false
-			case <-tell.C:
-				waits()
-			}
+	last := time.Now()
+	tell := func() {
+		if time.Since(last) >= tellEvery {
+			last = time.Now()
+			waits()
 		}
+	}
+	for patience := bannerTime; ; {
+		err := banner(ctx, target, patience, tell)
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, errNoBanner) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			patience = min(2*patience, maxBannerTime)
 		}
+		tell()
 		select {
 		case <-ctx.Done():
 			return err
@@ -154,29 +150,42 @@ func pollSSH(ctx context.Context, target string, waits func()) error {
 	}
 }
 
-// errNoBanner is that there is a connection, and nobody has said anything.
-var errNoBanner = errors.New("no banner")
-
-// banner ends with ctx.
-func banner(ctx context.Context, target string, patience time.Duration) error {
+// banner connects, and reads until the server has said who it is. It calls tell
+// now and then.
+func banner(ctx context.Context, target string, patience time.Duration, tell func()) error {
 	d := net.Dialer{Timeout: connectTime}
 	conn, err := d.DialContext(ctx, "tcp", target)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // nothing was written
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
+	r, until := bufio.NewReaderSize(conn, 256), time.Now().Add(patience)
+	if end, set := ctx.Deadline(); set && end.Before(until) {
+		until = end
 	}
-	line, err := bufio.NewReaderSize(conn, 256).ReadSlice('\n')
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
-		return fmt.Errorf("%w within %s of the connection", errNoBanner, patience)
-	case err != nil:
-		return fmt.Errorf("read banner: %w", err)
-	case !strings.HasPrefix(string(line), "SSH-"):
-		return errors.New("what answers is no SSH server")
+	for {
+		look := time.Now().Add(lookEvery)
+		if until.Before(look) {
+			look = until
+		}
+		if err := conn.SetReadDeadline(look); err != nil {
+			return err
+		}
+		// What came before the deadline stays in the buffer.
+		_, err := r.Peek(len(sshHello))
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil && look.Before(until):
+			tell()
+			continue
+		case err != nil:
+			return fmt.Errorf("read banner: %w", err)
+		}
+		if hello, _ := r.Peek(len(sshHello)); string(hello) != sshHello {
+			return errors.New("what answers is no SSH server")
+		}
+		return nil
 	}
-	return nil
 }
+
+// sshHello is what the line of a server begins with (RFC 4253, 4.2).
+const sshHello = "SSH-"

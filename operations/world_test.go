@@ -105,7 +105,7 @@ func emptyWorld(t testing.TB) *world {
 	secrets := &keys.Store{Dir: paths.VPNKeys()}
 	w.Provider = &operations.Provider{
 		VPNKeys: secrets,
-		Store:   store, Templates: set, Images: &images.Store{Dir: paths.Images()}, Paths: paths, Hypervisor: hypervisor{w.domains}, DomainType: "test",
+		Store:   store, Templates: set, Images: &images.Store{Dir: paths.Images()}, Paths: paths, Hypervisor: hypervisor{domains: w.domains}, DomainType: "test",
 		Actor: "tester", Progress: func(p operations.Progress) { w.told = append(w.told, p) },
 		Layers: []converge.Layer{
 			converge.NewLayer("disks", images.Desired(operations.Seed(set, operations.HostKeys{File: paths.HostKeys()})), images.Diff, w.disks),
@@ -121,7 +121,14 @@ func emptyWorld(t testing.TB) *world {
 }
 
 // hypervisor tells what has become of the fake's domains.
-type hypervisor struct{ domains *vm.Fake }
+type hypervisor struct {
+	domains *vm.Fake
+	stop    func(guests []ispctl.VM, within time.Duration) error
+}
+
+func (h hypervisor) StopGuests(_ context.Context, guests []ispctl.VM, within time.Duration) error {
+	return h.stop(guests, within)
+}
 
 func (h hypervisor) Console(_ context.Context, uuid string) (string, error) {
 	if h.domains.Domains[uuid].Running {

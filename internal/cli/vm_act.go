@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,45 +10,44 @@ import (
 	"ispctl/operations"
 )
 
-// vmVerb is a command that does one thing to one VM and takes nothing else.
+// vmVerb is a command that does one thing to VMs and takes nothing else.
 type vmVerb struct {
-	verb, short, long, example string
+	verb, short, example string
 
-	ask string // before it is done, with the VM's name in it; empty: nothing is asked
-	up  bool   // the VM runs afterwards: --wait waits until it answers
-	do  func(p *operations.Provider, ctx context.Context, name string, o operations.Options) (operations.Result, error)
+	up bool // they run afterwards: --wait waits until they answer
+	do func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error)
 }
 
 // vmVerbs are all of them.
 var vmVerbs = []vmVerb{
 	{
-		verb: "start", short: "Start a VM", example: "  ispctl vm start web1 --wait", up: true,
-		do: func(p *operations.Provider, ctx context.Context, name string, o operations.Options) (operations.Result, error) {
-			return p.SetVMWanted(ctx, name, ispctl.Running, o)
+		verb: "start", short: "Start VMs", example: "  ispctl vm start web1 --wait\n  ispctl vm start web1 web2", up: true,
+		do: func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error) {
+			return p.SetVMsWanted(ctx, names, ispctl.Running, o)
 		},
 	},
 	{
-		verb: "stop", short: "Shut a VM down, by force if it does not in time", example: "  ispctl vm stop web1",
-		do: func(p *operations.Provider, ctx context.Context, name string, o operations.Options) (operations.Result, error) {
-			return p.SetVMWanted(ctx, name, ispctl.Stopped, o)
+		verb: "stop", short: "Shut VMs down, by force if they do not in time", example: "  ispctl vm stop web1\n  ispctl vm stop web1 web2",
+		do: func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error) {
+			return p.SetVMsWanted(ctx, names, ispctl.Stopped, o)
 		},
 	},
 	{
-		verb: "restart", short: "Shut a VM down, and start it again", example: "  ispctl vm restart web1 --wait", up: true,
-		do: func(p *operations.Provider, ctx context.Context, name string, o operations.Options) (operations.Result, error) {
-			return p.RestartVM(ctx, name, o)
+		verb: "restart", short: "Shut VMs down, and start them again", example: "  ispctl vm restart web1 --wait", up: true,
+		do: func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error) {
+			return p.RestartVMs(ctx, names, o)
 		},
 	},
 	{
-		verb: "pause", short: "Let a VM's processors stand still", example: "  ispctl vm pause web1",
-		do: func(p *operations.Provider, ctx context.Context, name string, o operations.Options) (operations.Result, error) {
-			return p.PauseVM(ctx, name, true, o)
+		verb: "pause", short: "Let the processors of VMs stand still", example: "  ispctl vm pause web1",
+		do: func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error) {
+			return p.PauseVMs(ctx, names, true, o)
 		},
 	},
 	{
-		verb: "resume", short: "Let a paused VM's processors go on", example: "  ispctl vm resume web1",
-		do: func(p *operations.Provider, ctx context.Context, name string, o operations.Options) (operations.Result, error) {
-			return p.PauseVM(ctx, name, false, o)
+		verb: "resume", short: "Let the processors of paused VMs go on", example: "  ispctl vm resume web1",
+		do: func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error) {
+			return p.PauseVMs(ctx, names, false, o)
 		},
 	},
 }
@@ -68,27 +66,19 @@ func (a *app) vmAct(v vmVerb) *cobra.Command {
 	var wait bool
 	var timeout time.Duration
 	c := &cobra.Command{
-		Use: v.verb + " NAME", Short: v.short, Long: v.long, Example: v.example,
-		Args: args(1, "the name of a VM"), ValidArgsFunction: first(a.complete(vmNames)),
-		RunE: func(c *cobra.Command, given []string) error {
+		Use: v.verb + " NAME...", Short: v.short, Example: v.example,
+		Args: atLeast(1, "the name of a VM"), ValidArgsFunction: a.complete(vmNames),
+		RunE: func(c *cobra.Command, names []string) error {
 			p, err := a.provider(c.Context())
 			if err != nil {
 				return err
 			}
-			if v.ask != "" && !o.DryRun {
-				if err := a.confirm(fmt.Sprintf(v.ask, given[0])); err != nil {
-					return err
-				}
-			}
-			r, err := v.do(p, c.Context(), given[0], o)
+			r, err := v.do(p, c.Context(), names, o)
 			if err := a.report(r, o, err); err != nil || !wait || o.DryRun {
 				return err
 			}
-			return p.WaitSSH(c.Context(), given[0], timeout)
+			return waitAll(c.Context(), p, names, timeout)
 		},
-	}
-	if v.ask != "" {
-		c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
 	}
 	if v.up {
 		waitFlags(c, &wait, &timeout)

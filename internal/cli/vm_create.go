@@ -188,7 +188,7 @@ func (a *app) takeBack(ctx context.Context, p *operations.Provider, names []stri
 func waitAll(ctx context.Context, p *operations.Provider, names []string, timeout time.Duration) error {
 	until := time.Now().Add(timeout)
 	for _, name := range names {
-		if err := p.WaitSSH(ctx, name, max(time.Until(until), time.Second)); err != nil {
+		if err := p.WaitSSH(ctx, name, max(time.Until(until), min(timeout, time.Second))); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,8 @@
 package cli
 
 import (
-	"context"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -9,20 +10,39 @@ import (
 )
 
 func (a *app) vmRebuild() *cobra.Command {
+	var o operations.Options
 	var template string
-	c := a.vmAct(vmVerb{
-		verb: "rebuild", short: "Make a VM's disk anew from its template",
-		long: `Make a VM's disk anew, from the newest image of its template or of another one.
+	var wait bool
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use: "rebuild NAME", Short: "Make a VM's disk anew from its template",
+		Long: `Make a VM's disk anew, from the newest image of its template or of another one.
 
 Its name, addresses, forwards, keys and plan stay; what was on its first disk is
 gone. A VM that runs is cut off, and boots as a new one.`,
-		example: "  ispctl vm rebuild web1 --wait\n  ispctl vm rebuild web1 --template debian-12 --yes",
-		ask:     "Make the disk of vm %s anew, and lose all that is on it?", up: true,
-		do: func(p *operations.Provider, ctx context.Context, name string, o operations.Options) (operations.Result, error) {
-			return p.RebuildVM(ctx, name, template, o)
+		Example: "  ispctl vm rebuild web1 --wait\n  ispctl vm rebuild web1 --template debian-12 --yes",
+		Args:    args(1, "the name of a VM"), ValidArgsFunction: first(a.complete(vmNames)),
+		RunE: func(c *cobra.Command, given []string) error {
+			p, err := a.provider(c.Context())
+			if err != nil {
+				return err
+			}
+			if !o.DryRun {
+				if err := a.confirm(fmt.Sprintf("Make the disk of vm %s anew, and lose all that is on it?", given[0])); err != nil {
+					return err
+				}
+			}
+			r, err := p.RebuildVM(c.Context(), given[0], template, o)
+			if err := a.report(r, o, err); err != nil || !wait || o.DryRun {
+				return err
+			}
+			return p.WaitSSH(c.Context(), given[0], timeout)
 		},
-	})
+	}
 	c.Flags().StringVar(&template, "template", "", "another template to make it from")
 	_ = c.RegisterFlagCompletionFunc("template", a.completeTemplates)
+	c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
+	waitFlags(c, &wait, &timeout)
+	dryRunFlag(c, &o)
 	return c
 }
