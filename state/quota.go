@@ -83,7 +83,8 @@ func (s *Store) QuotaStates(ctx context.Context) (map[int64]QuotaState, error) {
 
 // Generation is a number that goes up with every change of intent.
 func (s *Store) Generation(ctx context.Context) (n int64, err error) {
-	if err := s.read.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM journal`).Scan(&n); err != nil {
+	// To be cancelled in the midst of it would take a goroutine, more than it does.
+	if err := s.read.QueryRowContext(context.WithoutCancel(ctx), `SELECT coalesce(max(id), 0) FROM journal`).Scan(&n); err != nil {
 		return 0, fmt.Errorf("read journal: %w", err)
 	}
 	return n, nil

@@ -46,6 +46,7 @@ func parts(all bool) []part {
 		at("flood", "1,000 re-applies under a flood", []string{"./integration"}, "ReapplyUnderFlood", "-flood.reapplies=1000"),
 		at("rates", "rates at length", []string{"./qos"}, "Rates", "-long"),
 		laboratory("debian-12", kernelTests, "-fast"), laboratory("debian-13", kernelTests, "-fast"),
+		laboratory("systemd", "a server with systemd and AppArmor, from make install to its shutdown, in QEMU"),
 		laboratory("xen", "the life of a PV guest in a dom0 of Xen in QEMU"),
 	)
 }
