@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -62,8 +63,14 @@ who he is.`,
 	return c
 }
 
+// serveGarbage is by how many percent the memory in use may grow before it is
+// looked through for what is not (GOGC). A reading of thousands of guests is
+// garbage as soon as it is booked; to collect it each time takes as much as to read.
+const serveGarbage = 400
+
 // serve runs the resident part until ctx ends.
 func (a *app) serve(ctx context.Context, inst ispctl.Installation, metrics metricsPlace) error {
+	debug.SetGCPercent(serveGarbage)
 	say := log.New(a.streams.Err, "", 0) // the journal knows the time
 	if err := resident.Notify(resident.Ready); err != nil {
 		return err
