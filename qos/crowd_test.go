@@ -103,6 +103,13 @@ func (w *network) sent(t testing.TB, i int, dev string) float64 {
 	return n
 }
 
+// TestCrowdNeighbour is TestNeighbour for guests whose queues are in one interface.
+func TestCrowdNeighbour(t *testing.T) {
+	t.Parallel()
+	w, inet := crowded(t, 4, 1500, ispctl.Limits{Down: 20 * ispctl.Mbit, Up: 20 * ispctl.Mbit})
+	w.besideGreedy(t, transfer{port: 5960, to: internet, at: inet})
+}
+
 // TestCrowdInFlight: limits of a guest of a crowd change during transfers that
 // stay below them, and its neighbours' come and go: not one datagram is lost. Its
 // rates are for the Internet alone.
