@@ -60,7 +60,7 @@ func (k *Kernel) Apply(ctx context.Context, changes []Change) error {
 		}
 	}
 	a.flush()
-	links, err := k.links()
+	links, err := k.linksOf(rest)
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,21 +25,64 @@ type links map[string]link
 func (k *Kernel) links() (links, error) {
 	all := links{}
 	err := k.socket.dump(unix.RTM_GETLINK, ifinfo(0, 0, 0), func(b []byte) error {
-		if len(b) < unix.SizeofIfInfomsg {
-			return nil
-		}
-		attrs := attributes(b[unix.SizeofIfInfomsg:])
-		l := link{
-			index: binary.NativeEndian.Uint32(b[4:]), up: binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP != 0,
-			name: str(attrs[unix.IFLA_IFNAME]), alias: str(attrs[unix.IFLA_IFALIAS]), kind: str(attributes(attrs[linkInfo])[linkInfoKind]),
-		}
-		if g := attrs[unix.IFLA_GROUP]; len(g) == 4 {
-			l.group = binary.NativeEndian.Uint32(g)
-		}
-		all[l.name] = l
+		all.add(b)
 		return nil
 	})
 	return all, err
+}
+
+// askedByName is up to how many links are asked for one by one. A list of all
+// takes longer the more guests there are, though a change concerns one.
+const askedByName = 64
+
+// linksOf are those of the links that changes name which are there.
+func (k *Kernel) linksOf(changes []Change) (links, error) {
+	names := map[string]bool{}
+	for _, c := range changes {
+		of := []string{c.Device, c.Inbound}
+		if c.Port.Tap != "" {
+			of = append(of, c.Port.Tap, shaperName(c.Port))
+		}
+		for _, name := range of {
+			if name != "" && len(name) < unix.IFNAMSIZ {
+				names[name] = true
+			}
+		}
+		if len(names) > askedByName {
+			return k.links()
+		}
+	}
+	var questions []message
+	for name := range names {
+		questions = append(questions, message{unix.RTM_GETLINK, 0, attr(ifinfo(0, 0, 0), unix.IFLA_IFNAME, text(name))})
+	}
+	answers, errs := k.socket.all(questions)
+	all := links{}
+	for i, err := range errs {
+		switch {
+		case errors.Is(err, unix.ENODEV):
+		case err != nil:
+			return nil, err
+		default:
+			all.add(answers[i])
+		}
+	}
+	return all, nil
+}
+
+func (all links) add(b []byte) {
+	if len(b) < unix.SizeofIfInfomsg {
+		return
+	}
+	attrs := attributes(b[unix.SizeofIfInfomsg:])
+	l := link{
+		index: binary.NativeEndian.Uint32(b[4:]), up: binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP != 0,
+		name: str(attrs[unix.IFLA_IFNAME]), alias: str(attrs[unix.IFLA_IFALIAS]), kind: str(attributes(attrs[linkInfo])[linkInfoKind]),
+	}
+	if g := attrs[unix.IFLA_GROUP]; len(g) == 4 {
+		l.group = binary.NativeEndian.Uint32(g)
+	}
+	all[l.name] = l
 }
 
 func str(b []byte) string { return strings.TrimRight(string(b), "\x00") }
