@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -76,7 +77,12 @@ func TestDemo(t *testing.T) {
 	if got := ispctl("vm", "exec", "web1", "--timeout", "3m", "--", "hostname"); got != "web1\n" {
 		t.Errorf("vm exec: %q", got)
 	}
+	// Whoever looks around makes something of their own.
+	ispctl("vm", "create", "mine", "--template", "micro", "--zone", "mail", "--plan", "tiny")
 	ispctl("demo", "down")
+	if left, _ := filepath.Glob("/sys/fs/cgroup/*/ispctl-isp@" + demo.ProviderNS); len(left) > 0 {
+		t.Errorf("control groups are left: %v", left)
+	}
 	if diff := cmp.Diff(before, hostNetwork(t)); diff != "" {
 		t.Errorf("the demo left its mark on the host (-before +after):\n%s", diff)
 	}

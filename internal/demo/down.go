@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -28,8 +29,8 @@ func (d *Demo) Down(ctx context.Context) error {
 			return ispctl.Conflicting("demo root", d.Root, "is not the root of a demo; it is left as it is")
 		}
 	} else if netns.Exists(ProviderNS) {
-		// What this cannot undo, the rest below does.
-		if err := d.ispctl(ctx, "vm", "destroy", "web1", "mail1", "--yes", "--if-exists"); err != nil {
+		// What this cannot undo, the rest below does, but for control groups.
+		if err := d.destroyGuests(ctx); err != nil {
 			fmt.Fprintln(d.Err, err)
 		}
 	}
@@ -43,6 +44,29 @@ func (d *Demo) Down(ctx context.Context) error {
 	}
 	fmt.Fprintf(d.Out, "the demo is gone: namespaces %s and %s, and %s\n", ProviderNS, InternetNS, d.Root)
 	return nil
+}
+
+// destroyGuests destroys the demo's guests and those that whoever looked around
+// has made.
+func (d *Demo) destroyGuests(ctx context.Context) error {
+	out, err := d.asks(ctx, "vm", "list", "-o", "json")
+	if err != nil {
+		return err
+	}
+	var guests []struct {
+		Name string `json:"name"`
+	}
+	if err := json.Unmarshal(out, &guests); err != nil {
+		return fmt.Errorf("list of guests: %w", err)
+	}
+	if len(guests) == 0 {
+		return nil
+	}
+	destroy := []string{"vm", "destroy", "--yes", "--if-exists"}
+	for _, g := range guests {
+		destroy = append(destroy, g.Name)
+	}
+	return d.ispctl(ctx, destroy...)
 }
 
 // endProcesses ends what still runs in a namespace of the demo, by pid, and
