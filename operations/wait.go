@@ -159,7 +159,7 @@ func banner(ctx context.Context, target string, patience time.Duration, tell fun
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // nothing was written
-	r, until := bufio.NewReaderSize(conn, 256), time.Now().Add(patience)
+	r, until := bufio.NewReader(conn), time.Now().Add(patience)
 	if end, set := ctx.Deadline(); set && end.Before(until) {
 		until = end
 	}
@@ -172,15 +172,14 @@ func banner(ctx context.Context, target string, patience time.Duration, tell fun
 			return err
 		}
 		// What came before the deadline stays in the buffer.
-		_, err := r.Peek(len(sshHello))
+		hello, err := r.Peek(len(sshHello))
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil && look.Before(until):
 			tell()
 			continue
 		case err != nil:
 			return fmt.Errorf("read banner: %w", err)
-		}
-		if hello, _ := r.Peek(len(sshHello)); string(hello) != sshHello {
+		case string(hello) != sshHello:
 			return errors.New("what answers is no SSH server")
 		}
 		return nil

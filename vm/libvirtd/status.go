@@ -3,6 +3,8 @@ package libvirtd
 import (
 	"bufio"
 	"encoding/xml"
+	"errors"
+	"io"
 	"os"
 )
 
@@ -25,8 +27,11 @@ func readStatus(file string) (s status, err error) {
 	d := xml.NewDecoder(bufio.NewReader(f))
 	for depth := 0; ; {
 		token, err := d.RawToken()
-		if err != nil {
+		if _, garbled := errors.AsType[*xml.SyntaxError](err); garbled || errors.Is(err, io.EOF) {
 			return status{}, nil
+		}
+		if err != nil {
+			return status{}, err
 		}
 		switch e := token.(type) {
 		case xml.EndElement:
