@@ -24,10 +24,7 @@ func (p *Provider) changeVMs(ctx context.Context, verb string, names []string, o
 			return nil, err
 		}
 		var said []string
-		for i, name := range names {
-			if slices.Contains(names[:i], name) {
-				continue
-			}
+		for _, name := range once(names) {
 			vm, err := p.seen(m, name)
 			if err != nil {
 				return nil, err
@@ -43,6 +40,16 @@ func (p *Provider) changeVMs(ctx context.Context, verb string, names []string, o
 		}
 		return said, nil
 	})
+}
+
+// once is every name once, in the order in which they were given.
+func once(names []string) (each []string) {
+	for _, name := range names {
+		if !slices.Contains(each, name) {
+			each = append(each, name)
+		}
+	}
+	return each
 }
 
 // SetVMsWanted starts or stops VMs, all of them or none, and waits until they

@@ -117,10 +117,7 @@ func (p *Provider) DestroyVMs(ctx context.Context, names []string, ifExists bool
 		if !o.DryRun {
 			p.lastSample(ctx)
 		}
-		for i, name := range names {
-			if slices.Contains(names[:i], name) {
-				continue
-			}
+		for _, name := range once(names) {
 			vm, err := m.VM(name)
 			if err != nil {
 				if err = missing(err, ifExists); err != nil {

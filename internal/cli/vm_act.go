@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -63,8 +62,7 @@ func (a *app) vmActs() []*cobra.Command {
 
 func (a *app) vmAct(v vmVerb) *cobra.Command {
 	var o operations.Options
-	var wait bool
-	var timeout time.Duration
+	var wait waiting
 	c := &cobra.Command{
 		Use: v.verb + " NAME...", Short: v.short, Example: v.example,
 		Args: atLeast(1, "the name of a VM"), ValidArgsFunction: a.complete(vmNames),
@@ -74,21 +72,15 @@ func (a *app) vmAct(v vmVerb) *cobra.Command {
 				return err
 			}
 			r, err := v.do(p, c.Context(), names, o)
-			if err := a.report(r, o, err); err != nil || !wait || o.DryRun {
+			if err := a.report(r, o, err); err != nil || o.DryRun {
 				return err
 			}
-			return waitAll(c.Context(), p, names, timeout)
+			return wait.until(c.Context(), p, names...)
 		},
 	}
 	if v.up {
-		waitFlags(c, &wait, &timeout)
+		wait.flags(c)
 	}
 	dryRunFlag(c, &o)
 	return c
-}
-
-// waitFlags are those of commands after which a guest boots.
-func waitFlags(c *cobra.Command, wait *bool, timeout *time.Duration) {
-	c.Flags().BoolVar(wait, "wait", false, "wait until its SSH server answers")
-	c.Flags().DurationVar(timeout, "timeout", 5*time.Minute, "how long to wait")
 }

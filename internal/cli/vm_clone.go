@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"ispctl"
@@ -11,8 +9,7 @@ import (
 
 func (a *app) vmClone() *cobra.Command {
 	var o operations.Options
-	var wait bool
-	var timeout time.Duration
+	var wait waiting
 	c := &cobra.Command{
 		Use: "clone NAME NEW", Short: "Make a VM with what another one's disk holds now",
 		Long: `Make a VM with what another one's first disk holds now, and start it.
@@ -32,13 +29,13 @@ are not copied. Other commands do not wait while bytes are copied.`,
 				return err
 			}
 			r, err := p.CloneVM(c.Context(), given[0], to, o)
-			if err := a.report(r, o, err); err != nil || !wait || o.DryRun {
+			if err := a.report(r, o, err); err != nil || o.DryRun {
 				return err
 			}
-			return p.WaitSSH(c.Context(), given[1], timeout)
+			return wait.until(c.Context(), p, given[1])
 		},
 	}
-	waitFlags(c, &wait, &timeout)
+	wait.flags(c)
 	dryRunFlag(c, &o)
 	return c
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,8 +20,8 @@ func (a *app) vmCreate() *cobra.Command {
 	var spec operations.VMSpec
 	var address, address6, memory, disk string
 	var keyFiles, allow, tags []string
-	var wait, ifNotExists, rollback bool
-	var timeout time.Duration
+	var ifNotExists, rollback bool
+	var wait waiting
 	var count int
 	c := &cobra.Command{
 		Use:   "create NAME --template T --zone Z",
@@ -112,10 +111,8 @@ With --rollback it is taken back by itself, as ` + "`vm destroy`" + ` would.`,
 			if err != nil || o.DryRun {
 				return back(err)
 			}
-			if wait {
-				if err := waitAll(c.Context(), p, names, timeout); err != nil {
-					return back(err)
-				}
+			if err := wait.until(c.Context(), p, names...); err != nil {
+				return back(err)
 			}
 			if a.format == "table" {
 				return nil
@@ -146,7 +143,7 @@ With --rollback it is taken back by itself, as ` + "`vm destroy`" + ` would.`,
 	c.Flags().StringSliceVar(&tags, "tags", nil, "VLANs of its zone's trunk that it takes part in, with tagged frames, as 10,20")
 	c.Flags().StringArrayVar(&keyFiles, "ssh-key", nil, "file with public keys that may log in; may be given again")
 	c.Flags().IntVar(&count, "count", 1, "make as many, with -1, -2 and so on after the name")
-	waitFlags(c, &wait, &timeout)
+	wait.flags(c)
 	c.Flags().BoolVar(&rollback, "rollback", false, "if it does not come up, or does not answer under --wait, destroy it again")
 	c.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is one of that name")
 	dryRunFlag(c, &o)
@@ -181,18 +178,6 @@ func (a *app) takeBack(ctx context.Context, p *operations.Provider, names []stri
 	}
 	fmt.Fprintf(a.streams.Err, "vm %s: taken back\n", quoted(names))
 	return why
-}
-
-// waitAll waits for all of them, and for no longer than for one; the last are
-// asked once even so.
-func waitAll(ctx context.Context, p *operations.Provider, names []string, timeout time.Duration) error {
-	until := time.Now().Add(timeout)
-	for _, name := range names {
-		if err := p.WaitSSH(ctx, name, max(time.Until(until), min(timeout, time.Second))); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // quoted is names for an error.

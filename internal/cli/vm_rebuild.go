@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +11,7 @@ import (
 func (a *app) vmRebuild() *cobra.Command {
 	var o operations.Options
 	var template string
-	var wait bool
-	var timeout time.Duration
+	var wait waiting
 	c := &cobra.Command{
 		Use: "rebuild NAME", Short: "Make a VM's disk anew from its template",
 		Long: `Make a VM's disk anew, from the newest image of its template or of another one.
@@ -33,16 +31,16 @@ gone. A VM that runs is cut off, and boots as a new one.`,
 				}
 			}
 			r, err := p.RebuildVM(c.Context(), given[0], template, o)
-			if err := a.report(r, o, err); err != nil || !wait || o.DryRun {
+			if err := a.report(r, o, err); err != nil || o.DryRun {
 				return err
 			}
-			return p.WaitSSH(c.Context(), given[0], timeout)
+			return wait.until(c.Context(), p, given[0])
 		},
 	}
 	c.Flags().StringVar(&template, "template", "", "another template to make it from")
 	_ = c.RegisterFlagCompletionFunc("template", a.completeTemplates)
 	c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
-	waitFlags(c, &wait, &timeout)
+	wait.flags(c)
 	dryRunFlag(c, &o)
 	return c
 }

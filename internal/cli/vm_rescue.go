@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"ispctl/operations"
@@ -11,8 +9,8 @@ import (
 func (a *app) vmRescue() *cobra.Command {
 	var o operations.Options
 	var image string
-	var end, wait bool
-	var timeout time.Duration
+	var end bool
+	var wait waiting
 	c := &cobra.Command{
 		Use: "rescue NAME", Short: "Boot another system beside a VM's own disk, for who is locked out",
 		Long: `Boot another system beside a VM's own disk, for who is locked out of it.
@@ -35,15 +33,15 @@ rescue system is gone.`,
 			} else {
 				r, err = p.RescueVM(c.Context(), given[0], image, o)
 			}
-			if err := a.report(r, o, err); err != nil || !wait || o.DryRun {
+			if err := a.report(r, o, err); err != nil || o.DryRun {
 				return err
 			}
-			return p.WaitSSH(c.Context(), given[0], timeout)
+			return wait.until(c.Context(), p, given[0])
 		},
 	}
 	c.Flags().StringVar(&image, "image", "micro", "what it boots")
 	c.Flags().BoolVar(&end, "end", false, "boot its own disk again")
-	waitFlags(c, &wait, &timeout)
+	wait.flags(c)
 	dryRunFlag(c, &o)
 	_ = c.RegisterFlagCompletionFunc("image", a.complete(imageNames))
 	return c

@@ -59,8 +59,7 @@ func (a *app) vmSnapshotList() *cobra.Command {
 
 func (a *app) vmSnapshotRestore() *cobra.Command {
 	var o operations.Options
-	var wait bool
-	var timeout time.Duration
+	var wait waiting
 	c := &cobra.Command{
 		Use: "restore VM NAME", Short: "Put a VM's first disk back to a snapshot",
 		Long: `Put a VM's first disk back to a snapshot. What was written since is gone.
@@ -80,14 +79,14 @@ addresses and size stay as they are now.`,
 				}
 			}
 			r, err := p.RestoreSnapshot(c.Context(), given[0], given[1], o)
-			if err := a.report(r, o, err); err != nil || !wait || o.DryRun {
+			if err := a.report(r, o, err); err != nil || o.DryRun {
 				return err
 			}
-			return p.WaitSSH(c.Context(), given[0], timeout)
+			return wait.until(c.Context(), p, given[0])
 		},
 	}
 	c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
-	waitFlags(c, &wait, &timeout)
+	wait.flags(c)
 	dryRunFlag(c, &o)
 	return c
 }
