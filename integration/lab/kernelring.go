@@ -45,7 +45,10 @@ func (p Package) Takes(name string) bool {
 var slow = map[string][]string{
 	"ispctl/net/firewall": {"TestReplacedUnderFlood"},
 	"ispctl/net/nft":      {"TestBigTransaction"}, // 100,000 elements
-	"ispctl/qos":          {"TestRates", "TestEachConnection", "TestFlowLimit", "TestLocalIsAnotherRate", "TestNeighbour", "TestTotals", "TestUplinkIsShared", "TestUrgentGoesFirst"},
+	"ispctl/qos": {
+		"TestRates", "TestCrowdRates", "TestEachConnection", "TestFlowLimit", "TestLocalIsAnotherRate", "TestNeighbour", "TestCrowdNeighbour",
+		"TestTotals", "TestUplinkIsShared", "TestUrgentGoesFirst",
+	},
 }
 
 // Fast leaves out the slow tests of what [KernelRing] lists.
