@@ -36,6 +36,8 @@ type Model struct {
 	Tenants      []Tenant
 	Gateway      Gateway    // of the tenants
 	Throttles    []Throttle // what quotas that are used up have come to
+
+	CutOff []string // VMs that are ended at once when they are to stop, and not asked to: for one command, and not kept
 }
 
 // Guests are the VMs that are to exist: all but the absent ones.

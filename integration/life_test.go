@@ -129,6 +129,11 @@ func TestLife(t *testing.T) {
 		t.Errorf("it calls itself %s", out)
 	}
 	w.ok("vm", "restart", "www", "--wait")
+	// To be asked, it would have to be let go on first.
+	w.ok("vm", "pause", "www")
+	if out := w.ok("vm", "stop", "www", "--force"); w.vm("www").State != "stopped" {
+		t.Errorf("cut off, it is %s:\n%s", w.vm("www").State, out)
+	}
 	w.ok("vm", "destroy", "www", "--yes")
 	severalAtOnce(t, w)
 	if out := w.in(w.provider, "find", w.root, "-name", "*.qcow2"); out != "" {

@@ -67,6 +67,7 @@ func (p *Provider) alter(ctx context.Context, o Options, e state.Entry, do edit,
 		}
 	}
 	if o.DryRun {
+		m.CutOff = o.CutOff
 		steps, err := converge.Survey(ctx, p.Layers, m)
 		r.Changes = converge.Changes(steps)
 		return r, err
@@ -75,6 +76,7 @@ func (p *Provider) alter(ctx context.Context, o Options, e state.Entry, do edit,
 		return Result{}, errors.Join(err, armed.drop())
 	}
 	r.Pending = armed.view()
+	m.CutOff = o.CutOff
 	// What an operation removes was asked for by name.
 	r.Changes, err = p.pass(ctx, m, converge.Options{AllowMassPrune: true})
 	return r, err

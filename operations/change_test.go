@@ -158,6 +158,14 @@ func TestOperations(t *testing.T) {
 			intent: []string{"~ vm web1 stopped", "~ vm web2 stopped"}, host: []string{"virsh shutdown isp-web1", "virsh shutdown isp-web2"},
 		},
 		{
+			name: "vm stop by force",
+			do: func(ctx context.Context, w *world, o options) (operations.Result, error) {
+				o.CutOff = []string{"web2"}
+				return w.SetVMsWanted(ctx, []string{"web1", "web2"}, ispctl.Stopped, o)
+			},
+			intent: []string{"~ vm web1 stopped", "~ vm web2 stopped"}, host: []string{"virsh shutdown isp-web1", "virsh destroy isp-web2"},
+		},
+		{
 			name: "vm start of one that runs",
 			do: func(ctx context.Context, w *world, o options) (operations.Result, error) {
 				return w.SetVMsWanted(ctx, []string{"web1"}, ispctl.Running, o)

@@ -90,6 +90,7 @@ type Options struct {
 	DryRun  bool          // find out what it would take, and change nothing
 	Confirm time.Duration // take the change back after this time unless it is confirmed; 0: it stands
 	Force   bool          // change walls even if that cuts the caller off
+	CutOff  []string      // VMs that are ended at once when they are to stop, and not asked to
 }
 
 // Result is what an operation came to.

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ispctl"
@@ -62,7 +63,7 @@ func desired(h Host, m *ispctl.Model, plans map[ispctl.Name]ispctl.Plan, vm ispc
 		Type: h.Type, Kind: h.Kind, CPUs: plan.CPUs, Memory: plan.Memory, Tuning: h.tuning(vm.Limits.Over(plan.Limits), weights[vm.ID]),
 		Disk: m.Paths.DiskOf(vm), Seed: m.Paths.Seed(vm.UUID), SerialLog: m.Paths.SerialLog(vm.UUID),
 		Data: dataDisks(h, m, vm), Order: vm.Autostart.Order, Delay: int(vm.Autostart.Delay.Seconds()),
-		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused,
+		Running: vm.Wanted == ispctl.Running, Paused: vm.Wanted == ispctl.Running && vm.Paused, CutOff: slices.Contains(m.CutOff, string(vm.Name)),
 	}
 	if vm.Rescue != "" {
 		d.Disk = m.Paths.Rescue(vm.UUID)

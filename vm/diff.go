@@ -50,6 +50,8 @@ func one(w, h Domain, there bool) []Change {
 	switch {
 	case w.Running && !h.Running:
 		do(Start)
+	case h.Running && !w.Running && w.CutOff:
+		do(Kill)
 	case h.Running && !w.Running && h.Paused:
 		do(Resume) // or it would not hear
 		do(Stop)

@@ -43,6 +43,7 @@ type Domain struct {
 
 	Running bool // it has a process; a paused domain has one too
 	Paused  bool // its processors stand still
+	CutOff  bool // it is ended at once when it is to stop; only of what is wanted
 }
 
 // Tuning is what of a domain changes while it runs; zero: libvirt's own. Where

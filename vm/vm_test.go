@@ -143,6 +143,10 @@ func TestDiffSeesEveryField(t *testing.T) {
 	if got := vm.Diff(vm.State{stopped.UUID: stopped}, vm.State{running.UUID: running}); len(got) != 1 || got[0].Act != vm.Stop {
 		t.Errorf("running, and wanted stopped: want a stop, have %v", got)
 	}
+	stopped.CutOff, running.Paused = true, true
+	if got := vm.Diff(vm.State{stopped.UUID: stopped}, vm.State{running.UUID: running}); len(got) != 1 || got[0].Act != vm.Kill {
+		t.Errorf("standing still, and wanted cut off: want a kill, have %v", got)
+	}
 }
 
 func TestDesiredRefuses(t *testing.T) {

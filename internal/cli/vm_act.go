@@ -13,8 +13,9 @@ import (
 type vmVerb struct {
 	verb, short, example string
 
-	up bool // they run afterwards: --wait waits until they answer
-	do func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error)
+	up   bool // they run afterwards: --wait waits until they answer
+	down bool // they are shut down: --force does not ask them to
+	do   func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error)
 }
 
 // vmVerbs are all of them.
@@ -26,13 +27,13 @@ var vmVerbs = []vmVerb{
 		},
 	},
 	{
-		verb: "stop", short: "Shut VMs down, by force if they do not in time", example: "  ispctl vm stop web1\n  ispctl vm stop web1 web2",
+		verb: "stop", short: "Shut VMs down, by force if they do not within a minute", example: "  ispctl vm stop web1 web2\n  ispctl vm stop web1 --force", down: true,
 		do: func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error) {
 			return p.SetVMsWanted(ctx, names, ispctl.Stopped, o)
 		},
 	},
 	{
-		verb: "restart", short: "Shut VMs down, and start them again", example: "  ispctl vm restart web1 --wait", up: true,
+		verb: "restart", short: "Shut VMs down, and start them again", example: "  ispctl vm restart web1 --wait", up: true, down: true,
 		do: func(p *operations.Provider, ctx context.Context, names []string, o operations.Options) (operations.Result, error) {
 			return p.RestartVMs(ctx, names, o)
 		},
@@ -63,6 +64,7 @@ func (a *app) vmActs() []*cobra.Command {
 func (a *app) vmAct(v vmVerb) *cobra.Command {
 	var o operations.Options
 	var wait waiting
+	var force bool
 	c := &cobra.Command{
 		Use: v.verb + " NAME...", Short: v.short, Example: v.example,
 		Args: atLeast(1, "the name of a VM"), ValidArgsFunction: a.complete(vmNames),
@@ -70,6 +72,9 @@ func (a *app) vmAct(v vmVerb) *cobra.Command {
 			p, err := a.provider(c.Context())
 			if err != nil {
 				return err
+			}
+			if force {
+				o.CutOff = names
 			}
 			r, err := v.do(p, c.Context(), names, o)
 			if err := a.report(r, o, err); err != nil || o.DryRun {
@@ -80,6 +85,9 @@ func (a *app) vmAct(v vmVerb) *cobra.Command {
 	}
 	if v.up {
 		wait.flags(c)
+	}
+	if v.down {
+		c.Flags().BoolVar(&force, "force", false, "cut them off at once, and do not ask them to shut down; what they have not written is lost")
 	}
 	dryRunFlag(c, &o)
 	return c
