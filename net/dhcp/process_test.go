@@ -3,7 +3,9 @@ package dhcp_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -284,6 +286,25 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d of %d kills left a server that had to be started over; a whole walk takes %v", half, trials, span)
 	if half == 0 {
 		t.Error("no kill fell into a change: the test proves nothing")
+	}
+}
+
+// TestHalfWritten: a configuration that an ispctl was killed over does not stay,
+// even if nobody ever wants that one again.
+func TestHalfWritten(t *testing.T) {
+	w := newWorld(t)
+	m := w.model(guests)
+	w.links(m)
+	w.converge(m)
+	half := filepath.Join(dhcp.Dir(w.paths), "dmz", ".0123456789abcdef.conf.tmp")
+	if err := os.WriteFile(half, []byte("port="), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.converge(w.model(noGuests))
+	w.converge(w.model(zonesOnly))
+	w.converge(m)
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
 	}
 }
 

@@ -152,11 +152,14 @@ func makeDir(path string) error {
 	return os.Chmod(path, dirMode) // whatever the umask
 }
 
+// halfSuffix ends the name of a file that is being written.
+const halfSuffix = ".tmp"
+
 // put makes a file as a whole or not at all. The temporary one has the same
 // name each time, so that what a killed ispctl left does not pile up. Nothing
 // is synced: when the host stops, so does all that these files are about.
 func put(path, text string) error {
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+halfSuffix)
 	if err := os.WriteFile(temp, []byte(text), fileMode); err != nil {
 		return err
 	}

@@ -89,14 +89,15 @@ func passable(dir string) error {
 	}
 }
 
-// putConfig leaves no other configuration in the directory.
+// putConfig leaves no other configuration in the directory, nor what was half
+// written of one when ispctl was killed: it is named for what would be in it.
 func putConfig(s Server) error {
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), configSuffix) {
+		if strings.HasSuffix(strings.TrimSuffix(e.Name(), halfSuffix), configSuffix) {
 			if err := ignoreGone(os.Remove(filepath.Join(s.Dir, e.Name()))); err != nil {
 				return err
 			}
