@@ -91,7 +91,7 @@ func (p *Provider) Balance(ctx context.Context, free ispctl.Size, o Options) (vi
 func ballooned(m *ispctl.Model, have map[string]ispctl.GuestMemory) (guests []balloon.Guest, byID map[int64]ispctl.VM) {
 	byID = map[int64]ispctl.VM{}
 	for _, vm := range m.Guests() {
-		plan, err := m.Plan(string(vm.Plan))
+		plan, err := m.SizedPlan(vm)
 		g, runs := have[vm.UUID]
 		if err != nil || !runs || vm.Wanted != ispctl.Running {
 			continue
@@ -111,6 +111,13 @@ type MemoryKeeper struct {
 	Balance  func(context.Context) error
 	Every    time.Duration // how often to look
 	Rest     time.Duration // after a balance that moved nothing
+
+	// What intent says, as of a generation of it.
+	read       bool
+	generation int64
+	sold       map[int64]ispctl.Size // memory of the guests that are to run, by VM
+	takes      bool                  // there is one that was sold more than it is guaranteed
+	sharing    ispctl.Sharing
 }
 
 // Keep watches until ctx ends.
@@ -156,36 +163,45 @@ func targetsOf(all []ispctl.Balloon) []ispctl.Size {
 // may have more than his guarantee, or it has plenty and somebody has less than
 // he was sold.
 func (k *MemoryKeeper) due(ctx context.Context) (bool, []ispctl.Balloon, error) {
-	m, err := k.Store.Model(ctx)
-	if err != nil {
+	if err := k.refresh(ctx); err != nil {
 		return false, nil, err
 	}
 	kept, err := k.Store.Balloons(ctx)
 	if err != nil {
 		return false, nil, err
 	}
-	lowered := map[int64]ispctl.Size{}
-	for _, b := range kept {
-		lowered[b.VM] = min(b.Target, b.Actual)
-	}
-	takes, lacks := false, false
-	for _, vm := range m.Guests() {
-		plan, err := m.Plan(string(vm.Plan))
-		if err != nil || vm.Wanted != ispctl.Running {
-			continue
-		}
-		floor := m.LimitsOf(vm).Floor(plan.Memory)
-		n, known := lowered[vm.ID]
-		takes = takes || floor < plan.Memory
-		lacks = lacks || known && n < plan.Memory
-	}
-	if !takes && !lacks {
+	lacks := slices.ContainsFunc(kept, func(b ispctl.Balloon) bool { return min(b.Target, b.Actual) < k.sold[b.VM] })
+	if !k.takes && !lacks {
 		return false, kept, nil
 	}
 	h, err := k.Pressure()
 	if err != nil {
 		return false, kept, err
 	}
-	reserve := m.Sharing.Reserve(h.Total)
-	return takes && balloon.Short(h, reserve) > 0 || lacks && balloon.Plenty(h, reserve) > 0, kept, nil
+	reserve := k.sharing.Reserve(h.Total)
+	return k.takes && balloon.Short(h, reserve) > 0 || lacks && balloon.Plenty(h, reserve) > 0, kept, nil
+}
+
+// refresh reads intent if it has changed: to read thousands of guests every few
+// seconds would take more than to watch them.
+func (k *MemoryKeeper) refresh(ctx context.Context) error {
+	generation, err := k.Store.Generation(ctx)
+	if err != nil || k.read && generation == k.generation {
+		return err
+	}
+	m, err := k.Store.Model(ctx)
+	if err != nil {
+		return err
+	}
+	k.read, k.generation, k.sharing = true, generation, m.Sharing
+	k.sold, k.takes = map[int64]ispctl.Size{}, false
+	for _, vm := range m.Guests() {
+		plan, err := m.SizedPlan(vm)
+		if err != nil || vm.Wanted != ispctl.Running {
+			continue
+		}
+		k.sold[vm.ID] = plan.Memory
+		k.takes = k.takes || m.LimitsOf(vm).Floor(plan.Memory) < plan.Memory
+	}
+	return nil
 }

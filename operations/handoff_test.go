@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ispctl"
+	"ispctl/handover"
 	"ispctl/operations"
 )
 
@@ -21,7 +22,7 @@ func newHanded(t *testing.T) (*world, *operations.FakeAgent) {
 	w, ctx := newVPN(t), t.Context()
 	w.ok(w.CreateTenant(ctx, ispctl.Tenant{Name: "acme"}, false, operations.Options{}))
 	s := spec("web1")
-	s.Tenant = "acme"
+	s.Tenant, s.CPUs = "acme", 3 // more than its plan has
 	_, err := w.CreateVM(ctx, s, false, operations.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +55,9 @@ func TestHandOff(t *testing.T) {
 	vm := doc.VMs[0]
 	if len(vm.HostKeys) != 1 || !strings.HasPrefix(vm.HostKeys[0].Fingerprint, "SHA256:") || vm.Password == "" || len(vm.Keys) != 1 {
 		t.Errorf("%+v", vm)
+	}
+	if !slices.Contains(vm.Limits, handover.Limit{Name: "CPUs", Value: "3"}) {
+		t.Errorf("of its size is told: %+v", vm.Limits)
 	}
 	for _, ran := range agent.Ran {
 		if strings.Contains(strings.Join(ran.Argv, " "), vm.Password) || strings.Contains(strings.Join(ran.Argv, " "), "AAAA") {

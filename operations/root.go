@@ -153,7 +153,7 @@ func (p *Provider) describeHanded(m *ispctl.Model, vm ispctl.VM) handover.VM {
 	for _, key := range vm.SSHKeys {
 		v.Keys = append(v.Keys, ispctl.KeyFingerprint(key))
 	}
-	if plan, err := m.Plan(string(vm.Plan)); err == nil {
+	if plan, err := m.SizedPlan(vm); err == nil {
 		v.Limits = append(v.Limits, handover.Limit{Name: "CPUs", Value: fmt.Sprint(plan.CPUs)}, handover.Limit{Name: "Memory", Value: plan.Memory.String()},
 			handover.Limit{Name: "Disk", Value: plan.Disk.String()})
 	}
