@@ -105,10 +105,10 @@ func (k Keeper) glance(ctx context.Context, due []time.Time) (wrong bool) {
 }
 
 // pace is how long to leave alone what took so much processor time: not more than
-// a two-thousandth of a core is spent on it, whatever the host's size. Up to
+// a four-thousandth of a core is spent on it, whatever the host's size. Up to
 // slowest: what nobody told of must be found.
 func pace(at, spent time.Duration) time.Duration {
-	const share, slowest = 2000, 10 * time.Minute
+	const share, slowest = 4000, 20 * time.Minute
 	return max(at, min(share*spent, slowest))
 }
 

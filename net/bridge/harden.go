@@ -71,8 +71,8 @@ var (
 )
 
 // speaksIPv6 reports whether IPv6 is not switched off.
-func speaksIPv6(settings map[string]conf) bool {
-	off, known := settings["ipv6"].at(26)
+func speaksIPv6(all settings) bool {
+	off, known := all.ipv6.at(26)
 	return known && off == 0
 }
 
@@ -90,13 +90,13 @@ func (s sysctl) text(link string) string {
 // lists with the link: to read a file for each takes longer than all else. A
 // family that the kernel does not have, as IPv6 where it is not built in, needs
 // no setting.
-func hardened(kind Kind, settings map[string]conf) bool {
-	for _, one := range hardening(kind, speaksIPv6(settings)) {
-		all, known := settings[one.family]
-		if !known {
+func hardened(kind Kind, all settings) bool {
+	for _, one := range hardening(kind, speaksIPv6(all)) {
+		family := all.of(one.family)
+		if family == nil {
 			continue
 		}
-		if value, there := all.at(one.place); !there || value != one.value {
+		if value, there := family.at(one.place); !there || value != one.value {
 			return false
 		}
 	}

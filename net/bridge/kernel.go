@@ -51,36 +51,29 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	masters := map[string]int{}
 	theirs := map[int]bool{}
 	parents := map[string]int{}
-	s := State{}
+	s := make(State, len(messages))
 	for _, message := range messages {
-		l, err := netlink.LinkDeserialize(nil, message)
-		if err != nil {
-			return nil, fmt.Errorf("list links: %w", err)
-		}
-		a := l.Attrs()
-		names[a.Index] = a.Name
-		if a.Group != k.group {
-			theirs[a.Index] = true
+		d := readDetails(message)
+		names[d.index] = d.name
+		if d.group != k.group {
+			theirs[d.index] = true
 			continue
 		}
-		d := readDetails(message)
-		link := Link{Name: a.Name, Kind: kindOf(l), Alias: a.Alias, Isolated: d.isolated, MTU: a.MTU, Up: a.Flags&net.FlagUp != 0}
-		if link.Kind == Bridge || link.Kind == VMAC {
-			link.MAC = a.HardwareAddr.String()
+		link := Link{
+			Name: d.name, Kind: d.kind, Alias: d.alias, Isolated: d.isolated, MTU: d.mtu, Up: d.up, ID: d.vlan, Filtering: d.filtering,
+			IPv6: speaksIPv6(d.settings), Hardened: hardened(d.kind, d.settings),
 		}
-		if link.Kind == VMAC {
-			link.MTU, parents[link.Name] = 0, a.ParentIndex
+		switch d.kind {
+		case Bridge:
+			link.MAC = d.mac.String()
+			link.Hardened = link.Hardened && d.groups == groupsToFilter
+		case VMAC:
+			link.MAC, link.MTU = d.mac.String(), 0
+			parents[d.name] = d.parent
+		case VLAN:
+			parents[d.name] = d.parent
 		}
-		link.IPv6 = speaksIPv6(d.settings)
-		link.Hardened = hardened(link.Kind, d.settings)
-		if b, ok := l.(*netlink.Bridge); ok {
-			link.Hardened = link.Hardened && b.GroupFwdMask != nil && *b.GroupFwdMask == groupsToFilter
-			link.Filtering = b.VlanFiltering != nil && *b.VlanFiltering && b.VlanDefaultPVID != nil && *b.VlanDefaultPVID == 0
-		}
-		if v, ok := l.(*netlink.Vlan); ok {
-			link.ID, parents[link.Name] = v.VlanId, a.ParentIndex
-		}
-		s[link.Name], masters[link.Name] = link, a.MasterIndex
+		s[d.name], masters[d.name] = link, d.master
 	}
 	for name, index := range masters {
 		link := s[name]
@@ -109,22 +102,17 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	return s, nil
 }
 
+// skipStats leaves the counters of a link out, which are half of a message
+// (RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h).
+const skipStats = 1 << 3
+
 // linkMessages are the links as the kernel lists them.
 func (k *Kernel) linkMessages() ([][]byte, error) {
 	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: k.dumps}
 	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))
 	return request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
-}
-
-func kindOf(l netlink.Link) Kind {
-	if t, ok := l.(*netlink.Tuntap); ok && t.Mode == netlink.TUNTAP_MODE_TAP {
-		return Tap
-	}
-	if l.Type() == driverMade {
-		return Vif
-	}
-	return Kind(l.Type())
 }
 
 // Apply carries out changes in order. After one that fails the later ones on
