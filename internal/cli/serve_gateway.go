@@ -19,9 +19,12 @@ import (
 	"ispctl/state"
 )
 
-// gatewayPoll is how soon a key that was taken back, or another address, is
-// noticed.
-const gatewayPoll = time.Second
+// How soon a key that was taken back, or another address, is noticed; and, where
+// there is no gateway, that there is to be one.
+const (
+	gatewayPoll = time.Second
+	gatewayIdle = 5 * time.Second
+)
 
 // gatewayTask answers tenants for as long as there is a gateway, wherever it is
 // by then.
@@ -34,8 +37,6 @@ func (a *app) gatewayTask(inst ispctl.Installation, say *log.Logger) func(contex
 		defer func() { err = errors.Join(err, store.Close()) }()
 		g := &gatewayRunner{app: a, store: store, say: say}
 		defer g.stop()
-		tick := time.NewTicker(gatewayPoll)
-		defer tick.Stop()
 		for seen := int64(-1); ; {
 			now, err := store.Generation(ctx)
 			if ctx.Err() != nil {
@@ -54,12 +55,16 @@ func (a *app) gatewayTask(inst ispctl.Installation, say *log.Logger) func(contex
 				}
 				seen = now
 			}
+			poll := gatewayIdle
+			if g.server != nil {
+				poll = gatewayPoll
+			}
 			select {
 			case <-ctx.Done():
 				return nil
 			case err := <-g.ended:
 				return err
-			case <-tick.C:
+			case <-time.After(poll):
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func (a *app) watch(inst ispctl.Installation, say *log.Logger) func(context.Cont
 		r := &operations.Repairer{Provider: p}
 		keeper := drift.Keeper{
 			Repair: r.Repair, Glances: r.Glances(), Every: watchSilent, Whole: watchWhole, Rest: watchRest,
-			Ours: oursByName(), Say: log.New(say.Writer(), "watch: ", 0),
+			Quiet: debug.FreeOSMemory, Ours: oursByName(), Say: log.New(say.Writer(), "watch: ", 0),
 		}
 		err = keeper.Keep(ctx, ear.Events())
 		stop()

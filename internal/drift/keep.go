@@ -3,6 +3,8 @@ package drift
 import (
 	"context"
 	"log"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,11 @@ type Keeper struct {
 	// are asked every Every; every Whole they are not believed. On a host with so
 	// many guests that one of them takes long, it comes less often: see [pace].
 	Glances []func(context.Context) (bool, error)
+
+	// Quiet is called when nothing was heard for a while after a look; nil: not. A
+	// look at thousands of guests leaves much memory behind, which the runtime
+	// would give back in so many steps that they took longer than the look.
+	Quiet func()
 
 	// Spent is the processor time that this process has had; nil asks the kernel.
 	Spent func() time.Duration
@@ -39,16 +46,26 @@ const (
 	peace = time.Minute
 )
 
+// quietAfter is how long after a look nothing may be heard for it to be quiet.
+const quietAfter = 10 * time.Second
+
 // Keep looks once, and then as events tell, until ctx ends or the channel is
 // closed.
 func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
 	if k.Spent == nil {
 		k.Spent = processTime
 	}
-	every, whole := time.NewTicker(k.Every), time.NewTimer(k.Whole)
-	defer every.Stop()
+	if k.Quiet == nil {
+		k.Quiet = func() {}
+	}
+	due := dues(make([]time.Time, len(k.Glances)))
+	for i := range due {
+		due[i] = time.Now().Add(k.Every)
+	}
+	glances, whole, quiet := time.NewTimer(due.next()), time.NewTimer(k.Whole), time.NewTimer(quietAfter)
+	defer glances.Stop()
 	defer whole.Stop()
-	due := make([]time.Time, len(k.Glances))
+	defer quiet.Stop()
 	f := fight{rest: k.Rest}
 	var seen cause
 	for reason := true; ; {
@@ -56,6 +73,7 @@ func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
 			before := k.Spent()
 			did := k.look(ctx, seen)
 			whole.Reset(pace(k.Whole, k.Spent()-before))
+			quiet.Reset(quietAfter)
 			f.note(time.Now(), strings.Join(did, "; "), k.Rest)
 			if len(did) > 0 && f.worthSaying() {
 				k.say(seen, f)
@@ -78,24 +96,37 @@ func (k Keeper) Keep(ctx context.Context, events <-chan Event) error {
 			if !seen.drain(events, k.Ours) {
 				return nil
 			}
-		case <-every.C:
+		case <-glances.C:
 			reason = k.glance(ctx, due)
+			glances.Reset(due.next())
 		case <-whole.C:
 			reason = true
+		case <-quiet.C:
+			k.Quiet()
 		}
 	}
 }
 
+// dues are when each glance is due again.
+type dues []time.Time
+
+// next is how long the first of them is away.
+func (d dues) next() time.Duration {
+	if len(d) == 0 {
+		return math.MaxInt64
+	}
+	return time.Until(slices.MinFunc(d, time.Time.Compare))
+}
+
 // glance asks those that are due, and says when they are due again.
-func (k Keeper) glance(ctx context.Context, due []time.Time) (wrong bool) {
+func (k Keeper) glance(ctx context.Context, due dues) (wrong bool) {
 	for i, glance := range k.Glances {
-		if time.Now().Before(due[i]) {
-			continue
+		if time.Until(due[i]) > k.Every/2 {
+			continue // what is nearly due goes along, so that one wakes all
 		}
 		before := k.Spent()
 		found, err := glance(ctx)
-		// A ticker is not so exact that the next tick were not a little early.
-		due[i] = time.Now().Add(pace(k.Every, k.Spent()-before) - k.Every/2)
+		due[i] = time.Now().Add(pace(k.Every, k.Spent()-before))
 		if err != nil && ctx.Err() == nil {
 			k.Say.Printf("look at what tells nothing: %v", err)
 		}
