@@ -52,6 +52,17 @@ func (m *Model) TrunkPorts() []TrunkPort {
 			ports = append(ports, trunkPort(z, z.VLAN))
 		}
 	}
+	if len(aware) > 0 {
+		ports = append(ports, m.taggedPorts(aware)...)
+	}
+	slices.SortFunc(ports, func(a, b TrunkPort) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.Zone), string(b.Zone)))
+	})
+	return slices.Compact(ports)
+}
+
+// taggedPorts are those of the VLANs that guests of such zones take part in.
+func (m *Model) taggedPorts(aware map[Name]Zone) (ports []TrunkPort) {
 	for _, vm := range m.Guests() {
 		for _, nic := range vm.ZoneNICs() {
 			if z, ok := aware[nic.Zone]; ok {
@@ -61,10 +72,7 @@ func (m *Model) TrunkPorts() []TrunkPort {
 			}
 		}
 	}
-	slices.SortFunc(ports, func(a, b TrunkPort) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.Zone), string(b.Zone)))
-	})
-	return slices.Compact(ports)
+	return ports
 }
 
 // ParseTag reads a VLAN that a guest is to take part in.

@@ -10,15 +10,16 @@ import (
 // ports, each link up last, and what is left over at the end, ports first.
 func Diff(want, have State) []Change {
 	var changes []Change
+	wants, has := sortedNames(want), sortedNames(have)
 	for _, kind := range []Kind{Bridge, VLAN, VMAC, Tap, Vif} {
-		for _, name := range sortedNames(want) {
+		for _, name := range wants {
 			if w := want[name]; w.Kind == kind {
 				changes = append(changes, mend(w, have)...)
 			}
 		}
 	}
 	for _, kind := range []Kind{Tap, VMAC, VLAN, Bridge} {
-		for _, name := range sortedNames(have) {
+		for _, name := range has {
 			if _, wanted := want[name]; !wanted && have[name].Kind == kind {
 				changes = append(changes, Change{Act: Remove, Link: have[name]})
 			}

@@ -180,7 +180,11 @@ func (k *Kernel) setVLAN(link netlink.Link, v PortVLAN, pass bool) error {
 // observeVLANs fills in what passes the bridges of ours that keep VLANs apart,
 // and their ports. Of others the kernel has leftovers that mean nothing.
 func (k *Kernel) observeVLANs(s State, names map[int]string) error {
-	if !slices.ContainsFunc(sortedNames(s), func(name string) bool { return s[name].Filtering }) {
+	some := false
+	for _, link := range s {
+		some = some || link.Filtering
+	}
+	if !some {
 		return nil
 	}
 	all, err := whole(k.nl.BridgeVlanList)
