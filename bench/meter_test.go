@@ -149,7 +149,7 @@ const vmsMetered = 10_000
 // books are the usage database of 10,000 VMs.
 type books struct {
 	usage  *state.Usage
-	owners map[meter.Source]state.Meter
+	owners map[meter.Source]*state.Meter
 	at     time.Time
 	up     time.Duration
 }
@@ -158,10 +158,10 @@ func newBooks(b *testing.B) *books {
 	u, err := state.OpenUsage(b.Context(), ispctl.Paths{Root: b.TempDir()})
 	check(b, err)
 	b.Cleanup(func() { _ = u.Close() }) // the directory goes
-	k := &books{usage: u, owners: map[meter.Source]state.Meter{}, at: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), up: time.Hour}
+	k := &books{usage: u, owners: map[meter.Source]*state.Meter{}, at: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), up: time.Hour}
 	for i := range vmsMetered {
 		source := meter.Source(fmt.Sprintf("isp-%d-0", i))
-		k.owners[source] = state.Meter{Kind: state.VMMeter, Ref: string(source), Name: string(source), Zone: "z"}
+		k.owners[source] = &state.Meter{Kind: state.VMMeter, Ref: string(source), Name: string(source), Zone: "z"}
 	}
 	first := map[meter.Source]*meter.Counts{}
 	for source := range k.owners {
@@ -173,10 +173,7 @@ func newBooks(b *testing.B) *books {
 
 func (k *books) book(b *testing.B, counts map[meter.Source]*meter.Counts) {
 	k.at, k.up = k.at.Add(10*time.Second), k.up+10*time.Second
-	_, err := k.usage.Book(b.Context(), meter.Reading{At: k.at, SinceBoot: k.up, Boot: "b", Counts: counts}, func(s meter.Source) (state.Meter, bool) {
-		m, ok := k.owners[s]
-		return m, ok
-	})
+	_, err := k.usage.Book(b.Context(), meter.Reading{At: k.at, SinceBoot: k.up, Boot: "b", Counts: counts}, func(s meter.Source) *state.Meter { return k.owners[s] })
 	check(b, err)
 }
 

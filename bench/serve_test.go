@@ -96,7 +96,8 @@ func (h *host) booked(b *testing.B, guests int) {
 	}
 }
 
-// settle waits until serve has done what it does at its start: by a child.
+// settle waits until serve has done what it does at its start, by a child, and
+// until the memory that this took has been given back.
 func settle(b *testing.B, pid int) {
 	b.Helper()
 	const quiet = 5
@@ -108,6 +109,7 @@ func settle(b *testing.B, pid int) {
 			idle = 0
 		}
 	}
+	time.Sleep(time.Minute)
 }
 
 // processTime is what a process has had of the processors, to the nanosecond

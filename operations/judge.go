@@ -123,6 +123,9 @@ func (s *Sampler) JudgeQuotas(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if len(states)+len(s.model.Quotas) == 0 {
+		return false, nil
+	}
 	now := s.p.Clock.Now()
 	var verdicts []verdict
 	used := s.usedBy(ctx, now)

@@ -134,9 +134,11 @@ func wait(waiting []meter.Reading, r meter.Reading) []meter.Reading {
 func (s *Sampler) book(ctx context.Context) (state.Booked, error) {
 	var sum state.Booked
 	for len(s.waiting) > 0 {
-		b, err := s.usage.Book(ctx, s.waiting[0], func(source meter.Source) (state.Meter, bool) {
-			o, owned := s.owners[source]
-			return o.Meter, owned
+		b, err := s.usage.Book(ctx, s.waiting[0], func(source meter.Source) *state.Meter {
+			if o := s.owners[source]; o != nil {
+				return &o.Meter
+			}
+			return nil
 		})
 		if err != nil {
 			if n := len(s.waiting) - 1; n > 0 && state.Waits(err) {

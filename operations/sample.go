@@ -24,7 +24,7 @@ type Sampler struct {
 	generation int64 // of the intent that the rest was made of
 	model      *ispctl.Model
 	calendar   meter.Calendar
-	owners     map[meter.Source]owner
+	owners     map[meter.Source]*owner
 
 	waiting []meter.Reading // to be booked: the last one, or more where there was no room for them
 
@@ -71,21 +71,21 @@ func (s *Sampler) refresh(ctx context.Context) error {
 
 // ownersOf are the owners of all taps and external addresses. VMs that are
 // being destroyed still own theirs.
-func ownersOf(m *ispctl.Model) map[meter.Source]owner {
-	owners := make(map[meter.Source]owner, len(m.VMs)+len(m.Addresses))
+func ownersOf(m *ispctl.Model) map[meter.Source]*owner {
+	owners := make(map[meter.Source]*owner, len(m.VMs)+len(m.Addresses))
 	for _, vm := range m.VMs {
 		for _, nic := range vm.NICs {
 			zone := nic.Zone
 			if nic.Role == ispctl.AdminNIC {
 				zone = vm.Zone
 			}
-			owners[meter.Source(nic.Tap)] = owner{state.Meter{
+			owners[meter.Source(nic.Tap)] = &owner{state.Meter{
 				Kind: state.VMMeter, Ref: vm.UUID, Name: string(vm.Name), Zone: string(zone), Tenant: string(vm.Tenant), Plan: string(vm.Plan),
 			}, nic.Role}
 		}
 	}
 	address := func(a string) {
-		owners[meter.Source(a)] = owner{state.Meter{Kind: state.AddressMeter, Ref: a, Name: a}, ispctl.ZoneNIC}
+		owners[meter.Source(a)] = &owner{state.Meter{Kind: state.AddressMeter, Ref: a, Name: a}, ispctl.ZoneNIC}
 	}
 	for _, a := range m.Addresses {
 		address(a.Addr.String())
@@ -160,7 +160,7 @@ func (s *Sampler) read(ctx context.Context) (meter.Reading, error) {
 		return meter.Reading{}, err
 	}
 	for source, c := range counts {
-		if o := s.owners[source]; o.role != ispctl.ZoneNIC {
+		if o := s.owners[source]; o != nil && o.role != ispctl.ZoneNIC {
 			*c = asRole(*c, o.role)
 		}
 	}

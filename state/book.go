@@ -45,9 +45,11 @@ type knownMeter struct {
 	name, plan string
 }
 
-// ownedMeter is whose a source was, and the number of that meter.
+// ownedMeter is whose a source was, and the number of that meter. It is known
+// again by where it is, and what it says is only compared when that is another
+// place: there are thousands, every few seconds.
 type ownedMeter struct {
-	Meter
+	*Meter
 	id meter.ID
 }
 
@@ -59,8 +61,9 @@ type Booked struct {
 
 // Book books a reading: what has passed since the last one, and that it has
 // been booked, in one transaction. A process that is killed before or after
-// leaves a reading that the next one takes up.
-func (u *Usage) Book(ctx context.Context, r meter.Reading, owners func(meter.Source) (Meter, bool)) (Booked, error) {
+// leaves a reading that the next one takes up. Owners says whose a source is; nil:
+// nobody's. It does not change what it once gave.
+func (u *Usage) Book(ctx context.Context, r meter.Reading, owners func(meter.Source) *Meter) (Booked, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	b, err := u.book(context.WithoutCancel(ctx), r, owners)
@@ -71,7 +74,7 @@ func (u *Usage) Book(ctx context.Context, r meter.Reading, owners func(meter.Sou
 	return b, nil
 }
 
-func (u *Usage) book(ctx context.Context, r meter.Reading, owners func(meter.Source) (Meter, bool)) (Booked, error) {
+func (u *Usage) book(ctx context.Context, r meter.Reading, owners func(meter.Source) *Meter) (Booked, error) {
 	tx, err := u.write.BeginTx(ctx, nil)
 	if err != nil {
 		return Booked{}, err
@@ -83,14 +86,19 @@ func (u *Usage) book(ctx context.Context, r meter.Reading, owners func(meter.Sou
 	began := u.ledger.At // what a note is about began then
 	var wrong error
 	samples, notes := u.ledger.Take(r, func(s meter.Source) (meter.ID, bool) {
-		m, owned := owners(s)
-		if !owned {
+		m := owners(s)
+		if m == nil {
 			return 0, false
 		}
-		if have := u.owned[s]; have.Meter == m {
+		have := u.owned[s]
+		if have.Meter == m {
 			return have.id, true // as in nearly every reading
 		}
-		id, err := u.intern(ctx, tx, m, r.At)
+		if have.Meter != nil && *have.Meter == *m {
+			u.owned[s] = ownedMeter{m, have.id}
+			return have.id, true
+		}
+		id, err := u.intern(ctx, tx, *m, r.At)
 		if err != nil {
 			wrong = errors.Join(wrong, err)
 			return 0, false

@@ -31,8 +31,8 @@ func openUsage(t testing.TB, root string) *state.Usage {
 }
 
 // own makes a VM of every source.
-func own(s meter.Source) (state.Meter, bool) {
-	return state.Meter{Kind: state.VMMeter, Ref: "uuid-" + string(s), Name: string(s), Zone: "dmz", Plan: "small"}, true
+func own(s meter.Source) *state.Meter {
+	return &state.Meter{Kind: state.VMMeter, Ref: "uuid-" + string(s), Name: string(s), Zone: "dmz", Plan: "small"}
 }
 
 // reading is of counters that have each counted n bytes in and 2n out.
@@ -146,8 +146,8 @@ func TestFoldingChangesNothing(t *testing.T) {
 func TestMovedVM(t *testing.T) {
 	u := openUsage(t, t.TempDir())
 	zone, name := "dmz", "web1"
-	owner := func(meter.Source) (state.Meter, bool) {
-		return state.Meter{Kind: state.VMMeter, Ref: "u", Name: name, Zone: zone, Plan: "small"}, true
+	owner := func(meter.Source) *state.Meter {
+		return &state.Meter{Kind: state.VMMeter, Ref: "u", Name: name, Zone: zone, Plan: "small"}
 	}
 	for i, z := range []string{"dmz", "mail", "dmz"} {
 		zone = z
