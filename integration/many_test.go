@@ -72,14 +72,15 @@ func TestManyGuests(t *testing.T) {
 // is not libvirt's: not its start of the guest, and not its look at the others,
 // which the embedded driver connects to anew in every process.
 type cost struct {
-	own   time.Duration // of the layers, from the first change to the guest's start
-	whole time.Duration // processor time of the command and the tools it calls
-	pass  time.Duration // the same of a pass with nothing to do
+	own    time.Duration            // of the layers, from the first change to the guest's start
+	layers map[string]time.Duration // each of them
+	whole  time.Duration            // processor time of the command and the tools it calls
+	pass   time.Duration            // the same of a pass with nothing to do
 }
 
 func (c cost) String() string {
-	return fmt.Sprintf("%v own; %v of processor time in all, %v of them a pass with nothing to do",
-		c.own, c.whole.Round(time.Millisecond), c.pass.Round(time.Millisecond))
+	return fmt.Sprintf("%v own %v; %v of processor time in all, %v of them a pass with nothing to do",
+		c.own, c.layers, c.whole.Round(time.Millisecond), c.pass.Round(time.Millisecond))
 }
 
 // costOf destroys the n-th guest and makes it again, some times, and gives
@@ -91,6 +92,7 @@ func (w *world) costOf(n int, kind []string) cost {
 	others("pause")
 	const times = 15
 	var own, whole, pass []time.Duration
+	layers := map[string][]time.Duration{}
 	for range times {
 		w.destroy(n, n)
 		pass = append(pass, w.run("converge").cpu)
@@ -99,33 +101,41 @@ func (w *world) costOf(n int, kind []string) cost {
 			w.t.Fatalf("vm create: exit %d\n%s%s", r.code, r.out, r.err)
 		}
 		whole = append(whole, r.cpu)
-		own = append(own, ownWork(w.t, r.err))
+		var sum time.Duration
+		for layer, took := range ownWork(w.t, r.err) {
+			sum += took
+			layers[layer] = append(layers[layer], took)
+		}
+		own = append(own, sum)
 	}
 	others("resume")
 	median := func(some []time.Duration) time.Duration { return slices.Sorted(slices.Values(some))[len(some)/2] }
-	return cost{median(own), median(whole), median(pass)}
+	each := map[string]time.Duration{}
+	for layer, took := range layers {
+		each[layer] = median(took)
+	}
+	return cost{median(own), each, median(whole), median(pass)}
 }
 
 // layerTook is what a command tells of a layer when it has worked on it.
 var layerTook = regexp.MustCompile(`(?m)^(?:disk|network|boot) +(\S+) +\(([0-9.a-zµ]+)\)$`)
 
-// ownWork sums up what all layers took but that of libvirt's domains.
-func ownWork(t testing.TB, told string) (sum time.Duration) {
+// ownWork is what each layer took but that of libvirt's domains.
+func ownWork(t testing.TB, told string) map[string]time.Duration {
 	t.Helper()
-	layers := 0
+	own := map[string]time.Duration{}
 	for _, m := range layerTook.FindAllStringSubmatch(told, -1) {
 		took, err := time.ParseDuration(m[2])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if layers++; m[1] != "domains" {
-			sum += took
-		}
+		own[m[1]] += took
 	}
-	if layers < 5 {
+	if len(own) < 5 {
 		t.Fatalf("of the layers is told:\n%s", told)
 	}
-	return sum
+	delete(own, "domains")
+	return own
 }
 
 // guestNames are those that `vm create vm --count` gave, from one number to another.
