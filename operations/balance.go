@@ -112,8 +112,7 @@ type MemoryKeeper struct {
 	Every    time.Duration // how often to look
 	Rest     time.Duration // after a balance that moved nothing
 
-	// What intent says, as of a generation of it.
-	read       bool
+	// What intent says, as of a generation of it; sold is nil before it was read.
 	generation int64
 	sold       map[int64]ispctl.Size // memory of the guests that are to run, by VM
 	takes      bool                  // there is one that was sold more than it is guaranteed
@@ -186,14 +185,14 @@ func (k *MemoryKeeper) due(ctx context.Context) (bool, []ispctl.Balloon, error) 
 // seconds would take more than to watch them.
 func (k *MemoryKeeper) refresh(ctx context.Context) error {
 	generation, err := k.Store.Generation(ctx)
-	if err != nil || k.read && generation == k.generation {
+	if err != nil || k.sold != nil && generation == k.generation {
 		return err
 	}
 	m, err := k.Store.Model(ctx)
 	if err != nil {
 		return err
 	}
-	k.read, k.generation, k.sharing = true, generation, m.Sharing
+	k.generation, k.sharing = generation, m.Sharing
 	k.sold, k.takes = map[int64]ispctl.Size{}, false
 	for _, vm := range m.Guests() {
 		plan, err := m.SizedPlan(vm)
