@@ -229,6 +229,9 @@ func (l Limits) String() string {
 
 // Over are the limits with those that are set in l in place of base's.
 func (l Limits) Over(base Limits) Limits {
+	if l == (Limits{}) {
+		return base // of most VMs, which all layers ask for
+	}
 	for _, f := range limitTable {
 		switch n, word := f.Value(l); {
 		case n == 0 && word == "":

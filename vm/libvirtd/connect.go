@@ -53,10 +53,7 @@ func (h *Hypervisor) dial(ctx context.Context) (*libvirt.Connect, error) {
 		if err := waitForLock(ctx, driverLock(h.paths), h.Patience); err != nil {
 			return nil, err
 		}
-		if err := clearHalfway(h.paths); err != nil {
-			return nil, err
-		}
-		if err := clearLeftover(h.paths); err != nil {
+		if err := clearCutOff(h.paths); err != nil {
 			return nil, err
 		}
 		root, undoShort, err := shortRoot(h.paths.Embed())

@@ -24,19 +24,11 @@ import (
 // running; and a program that ends sooner than that leaves it so for the next.
 // No guest is harmed: until its start is over, its processors stand still.
 //
-// It must not run while the driver does, in this process or in another one.
-func clearHalfway(paths ispctl.Paths) error {
-	run := filepath.Join(paths.Embed(), "run", "qemu")
-	files, err := filepath.Glob(filepath.Join(run, "*.xml"))
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		half, err := halfway(file)
-		if err != nil {
-			return fmt.Errorf("read state of the embedded driver: %w", err)
-		}
-		if !half || lockHolder(driverLock(paths)) != 0 {
+// It must not run while the driver does, in this process or in another one. What
+// it clears is taken out of starts, too.
+func clearHalfway(paths ispctl.Paths, starts map[string]status) error {
+	for file, s := range starts {
+		if !s.halfway() || lockHolder(driverLock(paths)) != 0 {
 			continue
 		}
 		pidFile := strings.TrimSuffix(file, ".xml") + ".pid"
@@ -48,15 +40,14 @@ func clearHalfway(paths ispctl.Paths) error {
 				return fmt.Errorf("clear a start that was cut off: %w", err)
 			}
 		}
+		delete(starts, file)
 	}
 	return nil
 }
 
-// halfway reports whether a status file is of a start that was cut off, with
-// no process known.
-func halfway(file string) (bool, error) {
-	s, err := readStatus(file)
-	return s.State == "paused" && s.Reason == "starting up" && s.PID == "0", err
+// halfway reports whether a start was cut off, with no process known.
+func (s status) halfway() bool {
+	return s.State == "paused" && s.Reason == "starting up" && s.PID == "0"
 }
 
 // end kills what has a pid file open: QEMU, or the child of the driver that was

@@ -28,7 +28,7 @@ func TestClearHalfway(t *testing.T) {
 	}
 	clear := func() {
 		t.Helper()
-		if err := clearHalfway(paths); err != nil {
+		if err := clearCutOff(paths); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,18 +15,30 @@ import (
 // domain-ID-NAME, and removes at its end.
 var domainDir = regexp.MustCompile(`^domain-([0-9]+)-`)
 
+// clearCutOff takes away what starts have left that were cut off.
+func clearCutOff(paths ispctl.Paths) error {
+	starts, err := readStatuses(paths)
+	if err != nil {
+		return err
+	}
+	if err := clearHalfway(paths, starts); err != nil {
+		return err
+	}
+	return clearLeftover(paths, starts)
+}
+
 // clearLeftover removes the directories of starts that were cut off before the
 // driver had written down that there was one: it never looks for them, and each
 // start has another number. With them go files that were not written to their end.
 //
 // It must not run while the driver does, in this process or in another one.
-func clearLeftover(paths ispctl.Paths) error {
+func clearLeftover(paths ispctl.Paths, starts map[string]status) error {
 	if lockHolder(driverLock(paths)) != 0 {
 		return nil
 	}
-	live, err := liveIDs(paths)
-	if err != nil {
-		return err
+	live := map[string]bool{}
+	for _, s := range starts {
+		live[s.ID] = true
 	}
 	for _, parent := range []string{"lib/qemu", "lib/qemu/channel/target", "run/qemu/channel", "run/qemu/dbus", "cache/qemu"} {
 		dir := filepath.Join(paths.Embed(), parent)
@@ -83,21 +95,4 @@ func clearUnwritten(paths ispctl.Paths) error {
 		}
 	}
 	return nil
-}
-
-// liveIDs are the numbers of the starts that the driver has written down.
-func liveIDs(paths ispctl.Paths) (map[string]bool, error) {
-	files, err := filepath.Glob(filepath.Join(paths.Embed(), "run", "qemu", "*.xml"))
-	if err != nil {
-		return nil, err
-	}
-	live := map[string]bool{}
-	for _, file := range files {
-		s, err := readStatus(file)
-		if err != nil {
-			return nil, fmt.Errorf("read state of the embedded driver: %w", err)
-		}
-		live[s.ID] = true
-	}
-	return live, nil
 }

@@ -48,7 +48,7 @@ func TestClearLeftover(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- qemu.Wait() }()
-	if err := clearLeftover(paths); err != nil {
+	if err := clearCutOff(paths); err != nil {
 		t.Fatal(err)
 	}
 	select {

@@ -1,11 +1,13 @@
 package libvirtd
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/xml"
-	"errors"
-	"io"
+	"fmt"
 	"os"
+	"path/filepath"
+
+	"ispctl"
 )
 
 // status is what of a guest's status file, in which the embedded driver keeps
@@ -15,47 +17,64 @@ type status struct {
 	ID                 string // of its start
 }
 
-// readStatus reads as far as the definition, which is most of the file: every
-// command reads those of all guests that run. A file that is no status file,
-// which libvirt will refuse as well, says nothing.
-func readStatus(file string) (s status, err error) {
-	f, err := os.Open(file)
+// readStatuses reads the status files of all guests that run, by their paths.
+func readStatuses(paths ispctl.Paths) (map[string]status, error) {
+	files, err := filepath.Glob(filepath.Join(paths.Embed(), "run", "qemu", "*.xml"))
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
-	d := xml.NewDecoder(bufio.NewReader(f))
-	for depth := 0; ; {
-		token, err := d.RawToken()
-		if _, garbled := errors.AsType[*xml.SyntaxError](err); garbled || errors.Is(err, io.EOF) {
-			return status{}, nil
+	all := map[string]status{}
+	var text bytes.Buffer
+	for _, file := range files {
+		text.Reset()
+		if err := readInto(&text, file); err != nil {
+			return nil, fmt.Errorf("read state of the embedded driver: %w", err)
 		}
-		if err != nil {
-			return status{}, err
-		}
-		switch e := token.(type) {
-		case xml.EndElement:
-			depth--
-		case xml.StartElement:
-			depth++
-			switch {
-			case depth == 1 && e.Name.Local != "domstatus":
-				return status{}, nil
-			case depth == 1:
-				s.State, s.Reason, s.PID = attribute(e, "state"), attribute(e, "reason"), attribute(e, "pid")
-			case depth == 2 && e.Name.Local == "domain":
-				s.ID = attribute(e, "id")
-				return s, nil
-			}
-		}
+		all[file] = parseStatus(text.Bytes())
 	}
+	return all, nil
 }
 
-func attribute(e xml.StartElement, name string) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
+func readInto(text *bytes.Buffer, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
 	}
-	return ""
+	defer f.Close() //nolint:errcheck // it was only read
+	_, err = text.ReadFrom(f)
+	return err
+}
+
+// parseStatus decodes the two elements that count, and passes over the hundreds
+// between them: every command reads the files of all guests that run. A file that
+// is no status file, which libvirt will refuse as well, says nothing.
+func parseStatus(text []byte) status {
+	root, rest := element(text, "domstatus")
+	if root == nil {
+		return status{}
+	}
+	s := status{State: root["state"], Reason: root["reason"], PID: root["pid"]}
+	domain, _ := element(rest, "domain")
+	s.ID = domain["id"]
+	return s
+}
+
+// element gives the attributes of the first element of that name, which has some,
+// and what comes after it; nil: there is none.
+func element(text []byte, name string) (attributes map[string]string, rest []byte) {
+	at := bytes.Index(text, []byte("<"+name+" "))
+	if at < 0 {
+		return nil, nil
+	}
+	d := xml.NewDecoder(bytes.NewReader(text[at:]))
+	token, err := d.RawToken()
+	start, ok := token.(xml.StartElement)
+	if err != nil || !ok {
+		return nil, nil
+	}
+	attributes = map[string]string{}
+	for _, a := range start.Attr {
+		attributes[a.Name.Local] = a.Value
+	}
+	return attributes, text[at+int(d.InputOffset()):]
 }
