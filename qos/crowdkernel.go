@@ -148,7 +148,7 @@ func (k *Kernel) sends(s State, all links, from []link) error {
 	for _, l := range from {
 		err := k.socket.dump(unix.RTM_GETTFILTER, tcmsg{index: l.index, parent: atEgress}.bytes(), func(b []byte) error {
 			t, attrs, ok := readTcmsg(b)
-			if !ok || t.info != crowdFilters || t.handle == 0 || str(attrs[tcaKind]) != "bpf" {
+			if !ok || t.info != crowdFilters || t.handle == 0 || attrs.Find(tcaKind).Text() != "bpf" {
 				return nil
 			}
 			n := int(t.handle)
@@ -157,7 +157,7 @@ func (k *Kernel) sends(s State, all links, from []link) error {
 			}
 			_, index := readRedirect(b)
 			to := byIndex[index]
-			if to.group != k.shapers || str(attributes(attrs[tcaOptions])[bpfName]) != senderName(n) {
+			if to.group != k.shapers || attrs.Find(tcaOptions).Find(bpfName).Text() != senderName(n) {
 				to.name = "" // it leads astray
 			}
 			s.Sends[l.name][n] = to.name

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ispctl"
+	"ispctl/internal/nlattr"
 )
 
 // What linux/pkt_sched.h and linux/pkt_cls.h number of token buckets and of
@@ -62,8 +63,8 @@ func setQueueLeaf(index uint32, n uint8, q Queue) message {
 }
 
 // readQueue reads the options of a token bucket.
-func readQueue(options []byte) (Queue, bool) {
-	opt := attributes(options)[tbfParms]
+func readQueue(options nlattr.Attributes) (Queue, bool) {
+	opt := options.Find(tbfParms)
 	if len(opt) < tbfOptLen {
 		return Queue{}, false
 	}

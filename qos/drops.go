@@ -39,13 +39,13 @@ func (k *Kernel) Drops(m *ispctl.Model) (map[string]Dropped, error) {
 		if !ok {
 			return nil
 		}
-		stats := attributes(attrs[tcaStats2])[statsQueue]
+		stats := attrs.Find(tcaStats2).Find(statsQueue)
 		if len(stats) < queueDrops+4 {
 			return nil
 		}
 		n := uint64(binary.NativeEndian.Uint32(stats[queueDrops:]))
 		l := byIndex[t.index]
-		q := qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: str(attrs[tcaKind])}
+		q := qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: attrs.Find(tcaKind).Text()}
 		_, crowd := crowdNumber(l.name)
 		switch {
 		case n == 0:

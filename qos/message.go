@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ispctl"
+	"ispctl/internal/nlattr"
 )
 
 // What linux/pkt_sched.h, linux/pkt_cls.h and linux/rtnetlink.h number.
@@ -49,12 +50,12 @@ func (t tcmsg) bytes() []byte {
 	return b
 }
 
-func readTcmsg(b []byte) (t tcmsg, attrs map[uint16][]byte, ok bool) {
+func readTcmsg(b []byte) (t tcmsg, attrs nlattr.Attributes, ok bool) {
 	if len(b) < tcmsgLen {
 		return t, nil, false
 	}
 	n := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
-	return tcmsg{n(4), n(8), n(12), n(16)}, attributes(b[tcmsgLen:]), true
+	return tcmsg{n(4), n(8), n(12), n(16)}, b[tcmsgLen:], true
 }
 
 func object(t tcmsg, kind string, options []byte) []byte {
@@ -110,15 +111,15 @@ const htbOptLen = 44
 
 // readClass reads a class as it is dumped. One that is no HTB class of ours is
 // none.
-func readClass(t tcmsg, attrs map[uint16][]byte) (Class, bool) {
-	options := attributes(attrs[tcaOptions])
-	opt := options[htbParms]
+func readClass(t tcmsg, attrs nlattr.Attributes) (Class, bool) {
+	options := attrs.Find(tcaOptions)
+	opt := options.Find(htbParms)
 	if t.handle>>16 != Major || len(opt) < htbOptLen {
 		return Class{}, false
 	}
 	n := func(at int) uint32 { return binary.NativeEndian.Uint32(opt[at:]) }
 	rate := func(at int, wide uint16) ispctl.Rate {
-		if b := options[wide]; len(b) == 8 {
+		if b := options.Find(wide); len(b) == 8 {
 			return ispctl.Rate(binary.NativeEndian.Uint64(b)) * 8
 		}
 		return ispctl.Rate(n(at)) * 8
@@ -208,7 +209,7 @@ func readProgram(answer []byte) Program {
 	if !ok {
 		return ""
 	}
-	return Program(attributes(attrs[tcaOptions])[bpfOps])
+	return Program(attrs.Find(tcaOptions).Find(bpfOps))
 }
 
 // readRedirect is what a filter sends, and to which interface; 0: none.
@@ -217,13 +218,12 @@ func readRedirect(answer []byte) (which Program, to uint32) {
 	if !ok {
 		return "", 0
 	}
-	options := attributes(attrs[tcaOptions])
-	action := attributes(attributes(options[bpfAct])[1])
-	parms := attributes(action[actOptions])[mirredParms]
+	options := attrs.Find(tcaOptions)
+	parms := options.Find(bpfAct).Find(1).Find(actOptions).Find(mirredParms)
 	if len(parms) < 28 || binary.NativeEndian.Uint32(parms[20:]) != egressRedir {
 		return "", 0
 	}
-	return Program(options[bpfOps]), binary.NativeEndian.Uint32(parms[24:])
+	return Program(options.Find(bpfOps)), binary.NativeEndian.Uint32(parms[24:])
 }
 
 func ifinfo(index, flags, change uint32) []byte {

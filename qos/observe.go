@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ispctl/internal/nlattr"
 )
 
 // link is what we look at of a network interface.
@@ -22,13 +24,9 @@ type link struct {
 
 type links map[string]link
 
-// skipStats leaves the counters of a link out, which are half of a message
-// (RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h).
-const skipStats = 1 << 3
-
 func (k *Kernel) links() (links, error) {
 	all := links{}
-	err := k.socket.dump(unix.RTM_GETLINK, attr(ifinfo(0, 0, 0), unix.IFLA_EXT_MASK, number(skipStats)), func(b []byte) error {
+	err := k.socket.dump(unix.RTM_GETLINK, attr(ifinfo(0, 0, 0), unix.IFLA_EXT_MASK, number(nlattr.SkipStats)), func(b []byte) error {
 		all.add(b)
 		return nil
 	})
@@ -78,18 +76,14 @@ func (all links) add(b []byte) {
 	if len(b) < unix.SizeofIfInfomsg {
 		return
 	}
-	attrs := attributes(b[unix.SizeofIfInfomsg:])
+	attrs := nlattr.Attributes(b[unix.SizeofIfInfomsg:])
 	l := link{
 		index: binary.NativeEndian.Uint32(b[4:]), up: binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP != 0,
-		name: str(attrs[unix.IFLA_IFNAME]), alias: str(attrs[unix.IFLA_IFALIAS]), kind: str(attributes(attrs[linkInfo])[linkInfoKind]),
-	}
-	if g := attrs[unix.IFLA_GROUP]; len(g) == 4 {
-		l.group = binary.NativeEndian.Uint32(g)
+		name: attrs.Find(unix.IFLA_IFNAME).Text(), alias: attrs.Find(unix.IFLA_IFALIAS).Text(), kind: attrs.Find(linkInfo).Find(linkInfoKind).Text(),
+		group: uint32(attrs.Find(unix.IFLA_GROUP).Number()),
 	}
 	all[l.name] = l
 }
-
-func str(b []byte) string { return strings.TrimRight(string(b), "\x00") }
 
 // Octets is what has passed a tap: to its guest, and from it.
 type Octets struct{ Down, Up uint64 }
@@ -109,12 +103,12 @@ func (k *Kernel) Traffic() (map[string]Octets, error) {
 		if len(b) < unix.SizeofIfInfomsg {
 			return nil
 		}
-		attrs := attributes(b[unix.SizeofIfInfomsg:])
-		stats, group := attrs[linkStats64], attrs[unix.IFLA_GROUP]
+		attrs := nlattr.Attributes(b[unix.SizeofIfInfomsg:])
+		stats, group := attrs.Find(linkStats64), attrs.Find(unix.IFLA_GROUP)
 		if len(stats) < statsSent+8 || len(group) != 4 || binary.NativeEndian.Uint32(group) != k.taps {
 			return nil
 		}
-		all[str(attrs[unix.IFLA_IFNAME])] = Octets{
+		all[attrs.Find(unix.IFLA_IFNAME).Text()] = Octets{
 			Down: binary.NativeEndian.Uint64(stats[statsSent:]), Up: binary.NativeEndian.Uint64(stats[statsReceived:]),
 		}
 		return nil
@@ -142,15 +136,15 @@ func (k *Kernel) qdiscs(each func(qdisc)) error {
 		if !ok {
 			return nil
 		}
-		q := qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: str(attrs[tcaKind])}
-		if options := attrs[tcaOptions]; q.kind == string(FIFO) && len(options) == 4 {
+		q := qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: attrs.Find(tcaKind).Text()}
+		if options := attrs.Find(tcaOptions); q.kind == string(FIFO) && len(options) == 4 {
 			q.limit = binary.NativeEndian.Uint32(options)
 		}
-		if glob := attributes(attrs[tcaOptions])[htbInit]; q.kind == "htb" && len(glob) >= 12 {
+		if glob := attrs.Find(tcaOptions).Find(htbInit); q.kind == "htb" && len(glob) >= 12 {
 			q.rest = uint16(binary.NativeEndian.Uint32(glob[8:]))
 		}
 		if q.kind == "tbf" {
-			q.queue, _ = readQueue(attrs[tcaOptions])
+			q.queue, _ = readQueue(attrs.Find(tcaOptions))
 		}
 		each(q)
 		return nil
@@ -169,7 +163,7 @@ func (k *Kernel) rootOf(index uint32) (root qdisc, err error) {
 	if !ok || t.handle == 0 {
 		return root, nil // the kernel's own, in want of any other
 	}
-	return qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: str(attrs[tcaKind])}, nil
+	return qdisc{index: t.index, handle: t.handle, parent: t.parent, kind: attrs.Find(tcaKind).Text()}, nil
 }
 
 // Observe reads what is ours: shapers, trees and filters.

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"ispctl/internal/nlattr"
 )
 
 // socket speaks rtnetlink(7). It sends many messages in one system call, which a
@@ -207,7 +209,7 @@ func kernelError(h unix.NlMsghdr, body []byte) error {
 	}
 	const said = 1 // NLMSGERR_ATTR_MSG
 	if at := 4 + unix.SizeofNlMsghdr; h.Flags&unix.NLM_F_ACK_TLVS != 0 && len(body) > at {
-		if words := attributes(body[at:])[said]; len(words) > 1 {
+		if words := nlattr.Attributes(body[at:]).Find(said); len(words) > 1 {
 			return fmt.Errorf("%w: %s", unix.Errno(number), words[:len(words)-1])
 		}
 	}
@@ -244,17 +246,3 @@ func text(s string) []byte { return append([]byte(s), 0) }
 func number(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
 
 func short(n uint16) []byte { return binary.NativeEndian.AppendUint16(nil, n) }
-
-// attributes splits what is not nested.
-func attributes(b []byte) map[uint16][]byte {
-	all := map[uint16][]byte{}
-	for len(b) >= 4 {
-		n := int(binary.NativeEndian.Uint16(b))
-		if n < 4 || n > len(b) {
-			break
-		}
-		all[binary.NativeEndian.Uint16(b[2:])&^unix.NLA_F_NESTED] = b[4:n]
-		b = b[min(len(b), align(n)):]
-	}
-	return all
-}

@@ -2,11 +2,11 @@ package bridge
 
 import (
 	"encoding/binary"
-	"iter"
 	"net"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ispctl/internal/nlattr"
 )
 
 // details is what the kernel says of a link in one message. All links are read
@@ -66,93 +66,50 @@ func readDetails(message []byte) (d details) {
 	d.index = int(int32(binary.NativeEndian.Uint32(message[indexAt:])))
 	d.up = binary.NativeEndian.Uint32(message[flagsAt:])&unix.IFF_UP != 0
 	d.kind = Vif // which no request over netlink has made
-	for kind, value := range attributes(message[unix.SizeofIfInfomsg:]) {
+	for kind, value := range nlattr.Attributes(message[unix.SizeofIfInfomsg:]).All() {
 		switch kind {
 		case unix.IFLA_IFNAME:
-			d.name = text(value)
+			d.name = value.Text()
 		case unix.IFLA_IFALIAS:
-			d.alias = text(value)
+			d.alias = value.Text()
 		case unix.IFLA_GROUP:
-			d.group = uint32(number(value))
+			d.group = uint32(value.Number())
 		case unix.IFLA_MTU:
-			d.mtu = number(value)
+			d.mtu = value.Number()
 		case unix.IFLA_MASTER:
-			d.master = number(value)
+			d.master = value.Number()
 		case unix.IFLA_LINK:
-			d.parent = number(value)
+			d.parent = value.Number()
 		case unix.IFLA_ADDRESS:
-			d.mac = value
+			d.mac = net.HardwareAddr(value)
 		case unix.IFLA_LINKINFO:
 			d.readInfo(value)
 		case unix.IFLA_AF_SPEC:
-			d.settings.ipv4 = attribute(attribute(value, unix.AF_INET), unix.IFLA_INET_CONF)
-			d.settings.ipv6 = attribute(attribute(value, unix.AF_INET6), unix.IFLA_INET6_CONF)
+			d.settings.ipv4 = conf(value.Find(unix.AF_INET).Find(unix.IFLA_INET_CONF))
+			d.settings.ipv6 = conf(value.Find(unix.AF_INET6).Find(unix.IFLA_INET6_CONF))
 		}
 	}
 	return d
 }
 
-func (d *details) readInfo(info []byte) {
-	kind := attribute(info, unix.IFLA_INFO_KIND)
+func (d *details) readInfo(info nlattr.Attributes) {
+	kind := info.Find(unix.IFLA_INFO_KIND)
 	if kind != nil {
-		d.kind = Kind(text(kind))
+		d.kind = Kind(kind.Text())
 	}
-	data := attribute(info, unix.IFLA_INFO_DATA)
+	data := info.Find(unix.IFLA_INFO_DATA)
 	switch d.kind {
 	case "tun":
-		if one := attribute(data, unix.IFLA_TUN_TYPE); len(one) > 0 && one[0] == unix.IFF_TAP {
+		if one := data.Find(unix.IFLA_TUN_TYPE); len(one) > 0 && one[0] == unix.IFF_TAP {
 			d.kind = Tap
 		}
 	case VLAN:
-		d.vlan = number(attribute(data, unix.IFLA_VLAN_ID))
+		d.vlan = data.Find(unix.IFLA_VLAN_ID).Number()
 	case Bridge:
-		d.groups = uint16(number(attribute(data, unix.IFLA_BR_GROUP_FWD_MASK)))
-		on, pvid := attribute(data, unix.IFLA_BR_VLAN_FILTERING), attribute(data, unix.IFLA_BR_VLAN_DEFAULT_PVID)
-		d.filtering = number(on) == 1 && pvid != nil && number(pvid) == 0
+		d.groups = uint16(data.Find(unix.IFLA_BR_GROUP_FWD_MASK).Number())
+		on, pvid := data.Find(unix.IFLA_BR_VLAN_FILTERING), data.Find(unix.IFLA_BR_VLAN_DEFAULT_PVID)
+		d.filtering = on.Number() == 1 && pvid != nil && pvid.Number() == 0
 	}
-	port := attribute(info, unix.IFLA_INFO_SLAVE_DATA)
-	d.isolated = number(attribute(port, unix.IFLA_BRPORT_ISOLATED)) != 0
-}
-
-// number is an attribute of one, two or four bytes; 0 where there is none.
-func number(value []byte) int {
-	switch len(value) {
-	case 1:
-		return int(value[0])
-	case 2:
-		return int(binary.NativeEndian.Uint16(value))
-	case 4:
-		return int(int32(binary.NativeEndian.Uint32(value)))
-	}
-	return 0
-}
-
-func text(value []byte) string { return strings.TrimRight(string(value), "\x00") }
-
-// attributes are those of a message, or of another attribute, by their kinds
-// (netlink(7), rtnetlink(7)).
-func attributes(attrs []byte) iter.Seq2[uint16, []byte] {
-	const typeMask = 0xffff &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-	return func(yield func(uint16, []byte) bool) {
-		for len(attrs) >= unix.SizeofNlAttr {
-			size := int(binary.NativeEndian.Uint16(attrs))
-			if size < unix.SizeofNlAttr || size > len(attrs) {
-				return
-			}
-			if !yield(binary.NativeEndian.Uint16(attrs[2:])&typeMask, attrs[unix.SizeofNlAttr:size]) {
-				return
-			}
-			attrs = attrs[min(len(attrs), (size+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1)):]
-		}
-	}
-}
-
-// attribute is the payload of an attribute among others; nil where there is none.
-func attribute(attrs []byte, kind uint16) []byte {
-	for have, value := range attributes(attrs) {
-		if have == kind {
-			return value
-		}
-	}
-	return nil
+	port := info.Find(unix.IFLA_INFO_SLAVE_DATA)
+	d.isolated = port.Find(unix.IFLA_BRPORT_ISOLATED).Number() != 0
 }

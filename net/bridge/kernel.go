@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ispctl/converge"
+	"ispctl/internal/nlattr"
 )
 
 // Kernel is the edge: the links of the network namespace it was opened in.
@@ -102,16 +103,12 @@ func (k *Kernel) Observe(context.Context) (State, error) {
 	return s, nil
 }
 
-// skipStats leaves the counters of a link out, which are half of a message
-// (RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h).
-const skipStats = 1 << 3
-
 // linkMessages are the links as the kernel lists them.
 func (k *Kernel) linkMessages() ([][]byte, error) {
 	request := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: k.dumps}
 	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))
+	request.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(nlattr.SkipStats)))
 	return request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 }
 
