@@ -35,7 +35,7 @@ func (m *Model) promisedTo(shares int) string {
 // the error: it is what an operator would do next.
 func (m *Model) validatePromises() error {
 	plans := byName(m.Plans, func(p Plan) Name { return p.Name })
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		plan := vm.PlanOf(plans[vm.Plan])
 		limits := vm.Limits.Over(plan.Limits)
 		if err := limits.Validate(); err != nil {

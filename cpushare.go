@@ -1,5 +1,7 @@
 package ispctl
 
+import "slices"
+
 // DefaultShares is the weight of a guest that has none of its own.
 const DefaultShares = 100
 
@@ -11,7 +13,7 @@ const DefaultShares = 100
 // changes nobody else's weight but now and then.
 func (m *Model) CPUWeights(cpus int) map[int64]int64 {
 	plans := byName(m.Plans, func(p Plan) Name { return p.Name })
-	guests := m.Guests()
+	guests := slices.Collect(m.Guests())
 	limits := make([]Limits, len(guests))
 	left, shares := int64(cpus)*100, int64(0)
 	for i, vm := range guests {

@@ -232,6 +232,10 @@ func (l Limits) Over(base Limits) Limits {
 	if l == (Limits{}) {
 		return base // of most VMs, which all layers ask for
 	}
+	return l.over(base)
+}
+
+func (l Limits) over(base Limits) Limits {
 	for _, f := range limitTable {
 		switch n, word := f.Value(l); {
 		case n == 0 && word == "":

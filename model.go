@@ -2,6 +2,7 @@ package ispctl
 
 import (
 	"cmp"
+	"iter"
 	"net/netip"
 	"slices"
 	"sort"
@@ -41,14 +42,14 @@ type Model struct {
 }
 
 // Guests are the VMs that are to exist: all but the absent ones.
-func (m *Model) Guests() []VM {
-	guests := make([]VM, 0, len(m.VMs))
-	for _, vm := range m.VMs {
-		if vm.Wanted != Absent {
-			guests = append(guests, vm)
+func (m *Model) Guests() iter.Seq[VM] {
+	return func(yield func(VM) bool) {
+		for _, vm := range m.VMs {
+			if vm.Wanted != Absent && !yield(vm) {
+				return
+			}
 		}
 	}
-	return guests
 }
 
 // Zone finds a zone by name; the error lists the zones there are.

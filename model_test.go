@@ -69,7 +69,7 @@ func TestModelUsers(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if guests := m.Guests(); len(guests) != 1 || guests[0].Name != "web1" {
+	if guests := slices.Collect(m.Guests()); len(guests) != 1 || guests[0].Name != "web1" {
 		t.Errorf("guests: %v", guests)
 	}
 }

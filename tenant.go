@@ -127,7 +127,7 @@ func (m *Model) validateTenants() error {
 			owners[print] = t.Name
 		}
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		if vm.Tenant == "" {
 			continue
 		}

@@ -87,7 +87,7 @@ func (m *Model) Promises() []Promise {
 	plans := byName(m.Plans, func(p Plan) Name { return p.Name })
 	var all []Promise
 	inside := make([]Rate, len(m.Totals))
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		g := vm.Limits.Over(plans[vm.Plan].Limits).Guarantee
 		if i := slices.IndexFunc(m.Totals, func(t Total) bool { return t.Holds(vm) }); i >= 0 {
 			inside[i] += g
@@ -116,7 +116,7 @@ func (m *Model) totalNamed(t Total) error {
 
 // validateOneTotal refuses a guest in two totals: its packets wait in one place.
 func (m *Model) validateOneTotal() error {
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		var in []string
 		for _, t := range m.Totals {
 			if t.Holds(vm) {
@@ -152,7 +152,7 @@ func (m *Model) validateTotals() error {
 		}
 		var inside Rate
 		guests := 0
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			if g := vm.Limits.Over(plans[vm.Plan].Limits).Guarantee; g > 0 && t.Holds(vm) {
 				inside += g
 				guests++

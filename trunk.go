@@ -63,7 +63,7 @@ func (m *Model) TrunkPorts() []TrunkPort {
 
 // taggedPorts are those of the VLANs that guests of such zones take part in.
 func (m *Model) taggedPorts(aware map[Name]Zone) (ports []TrunkPort) {
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.ZoneNICs() {
 			if z, ok := aware[nic.Zone]; ok {
 				for _, tag := range nic.Tags {
@@ -117,7 +117,7 @@ func (m *Model) validateTrunks() error {
 			return Invalid("zone", string(z.Name), "its trunk %s is named as the links of guests and zones are", z.Trunk)
 		}
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			if err := zones[nic.Zone].validateTags(vm.Name, nic); err != nil {
 				return err

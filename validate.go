@@ -242,7 +242,7 @@ func (m *Model) validateVMs() error {
 			}
 		}
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		name := string(vm.Name)
 		if _, err := ParseName("vm", name); err != nil {
 			return err

@@ -222,7 +222,7 @@ func (m *Model) validateVPNPlace() error {
 // may reach, in the order of the VMs.
 func (m *Model) ReachOfTenants() map[Name][]netip.Addr {
 	all := map[Name][]netip.Addr{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.AdminNICs() {
 			all[vm.Tenant] = append(all[vm.Tenant], nic.Addr)
 		}

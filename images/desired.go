@@ -56,7 +56,7 @@ var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}
 func Desired(seed func(*ispctl.Model, ispctl.VM) (Seed, error)) func(*ispctl.Model) (State, error) {
 	return func(m *ispctl.Model) (State, error) {
 		s := State{}
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			g, err := desired(m, vm, seed)
 			if err != nil {
 				return nil, fmt.Errorf("vm %s: %w", vm.Name, err)

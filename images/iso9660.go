@@ -19,8 +19,9 @@ const (
 	descriptorSector = 16
 	tableSector      = 18 // and the one after
 	firstDirectory   = 20
-	maxDepth         = 8 // 6.8.2.1
-	directoryFlag    = 2 // 9.1.6
+	systemArea       = descriptorSector * sectorSize // which is zeros
+	maxDepth         = 8                             // 6.8.2.1
+	directoryFlag    = 2                             // 9.1.6
 )
 
 // isoDir is a directory of an image.

@@ -55,7 +55,7 @@ func WriteSeed(path string, s Seed) error {
 		return fmt.Errorf("write seed %s: %w", path, err)
 	}
 	err = writeDurably(path, 0, func(f *os.File) error {
-		_, err := f.Write(image)
+		_, err := f.WriteAt(image[systemArea:], systemArea) // what is before it is a hole
 		return err
 	})
 	if err != nil {

@@ -68,7 +68,7 @@ func (a *applier) dangling() error {
 	plans := names(d.Plans, func(x document.Plan) string { return string(x.Name) }, m.Plans, func(x ispctl.Plan) string { return string(x.Name) })
 	tenants := names(d.Tenants, func(x document.Tenant) string { return string(x.Name) }, m.Tenants, func(x ispctl.Tenant) string { return string(x.Name) })
 	// What is about to be pruned is nothing a forward can lead to.
-	guests := slices.DeleteFunc(m.Guests(), func(x ispctl.VM) bool { return a.prune && x.Applied })
+	guests := slices.DeleteFunc(slices.Collect(m.Guests()), func(x ispctl.VM) bool { return a.prune && x.Applied })
 	vms := names(d.VMs, func(x document.VM) string { return string(x.Name) }, guests, func(x ispctl.VM) string { return string(x.Name) })
 	a.danglingPeers(check, tenants)
 	for _, z := range d.Zones {

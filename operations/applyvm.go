@@ -150,7 +150,7 @@ func (a *applier) pruneVMs() error {
 	if err != nil {
 		return err
 	}
-	return pruneEach(m.Guests(), func(vm ispctl.VM) bool {
+	return pruneEach(slices.Collect(m.Guests()), func(vm ispctl.VM) bool {
 		return vm.Applied && !slices.ContainsFunc(a.doc.VMs, func(d document.VM) bool { return d.Name == vm.Name })
 	}, func(vm ispctl.VM) error {
 		said, err := destroy(a.tx, m, vm)

@@ -90,7 +90,7 @@ func (p *Provider) Balance(ctx context.Context, free ispctl.Size, o Options) (vi
 // ballooned are the guests that run.
 func ballooned(m *ispctl.Model, have map[string]ispctl.GuestMemory) (guests []balloon.Guest, byID map[int64]ispctl.VM) {
 	byID = map[int64]ispctl.VM{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		plan, err := m.SizedPlan(vm)
 		g, runs := have[vm.UUID]
 		if err != nil || !runs || vm.Wanted != ispctl.Running {
@@ -194,7 +194,7 @@ func (k *MemoryKeeper) refresh(ctx context.Context) error {
 	}
 	k.generation, k.sharing = generation, m.Sharing
 	k.sold, k.takes = map[int64]ispctl.Size{}, false
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		plan, err := m.SizedPlan(vm)
 		if err != nil || vm.Wanted != ispctl.Running {
 			continue

@@ -31,7 +31,7 @@ func (p *Provider) noteBoot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stays := slices.ContainsFunc(m.Guests(), func(vm ispctl.VM) bool { return vm.Autostart.Off && vm.Wanted == ispctl.Running })
+	stays := slices.ContainsFunc(slices.Collect(m.Guests()), func(vm ispctl.VM) bool { return vm.Autostart.Off && vm.Wanted == ispctl.Running })
 	if last == "" || !stays { // what ran before is not known, or all of it comes again
 		return p.Store.NoteBoot(ctx, now)
 	}
@@ -39,7 +39,7 @@ func (p *Provider) noteBoot(ctx context.Context) error {
 		if err := tx.PutBoot(now); err != nil {
 			return err
 		}
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			if vm.Autostart.Off && vm.Wanted == ispctl.Running {
 				vm.Wanted, vm.Paused = ispctl.Stopped, false
 				if err := tx.UpdateVM(vm); err != nil {
@@ -81,7 +81,7 @@ func (p *Provider) ShutdownHost(ctx context.Context, within time.Duration) (said
 
 // stopWaves are the guests that are to run, those of the highest order first.
 func stopWaves(m *ispctl.Model) [][]ispctl.VM {
-	running := slices.DeleteFunc(m.Guests(), func(vm ispctl.VM) bool { return vm.Wanted != ispctl.Running })
+	running := slices.DeleteFunc(slices.Collect(m.Guests()), func(vm ispctl.VM) bool { return vm.Wanted != ispctl.Running })
 	slices.SortStableFunc(running, func(a, b ispctl.VM) int { return cmp.Compare(b.Autostart.Order, a.Autostart.Order) })
 	var waves [][]ispctl.VM
 	for i, vm := range running {

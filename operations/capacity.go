@@ -51,7 +51,7 @@ func (p *Provider) Capacity(ctx context.Context) ([]CapacityView, error) {
 	}
 	cpus := CapacityView{Name: "cpus", Unit: "cpus", Has: int64(p.Host.CPUs)}
 	plans := plansOf(m)
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		cpus.Promised += int64(plans[vm.Plan].CPUs)
 	}
 	views = append(views, cpus)
@@ -83,7 +83,7 @@ func (p *Provider) shares(m *ispctl.Model) ([]share, error) {
 	var kept, memory, disks, time int64
 	plans := plansOf(m)
 	pinned := map[ispctl.CPUSet]int64{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		plan := vm.PlanOf(plans[vm.Plan])
 		l := vm.Limits.Over(plan.Limits)
 		kept += int64(l.Floor(plan.Memory))
@@ -224,7 +224,7 @@ func (p *Provider) admitPins(m *ispctl.Model) error {
 		return nil
 	}
 	plans := plansOf(m)
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		set := vm.Limits.Over(plans[vm.Plan].Limits).CPUPin
 		for _, n := range set.CPUs() {
 			if n >= p.Host.CPUs {

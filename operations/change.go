@@ -187,7 +187,7 @@ func (p *Provider) firstPhases(ctx context.Context, m *ispctl.Model, log *passLo
 		return nil, err
 	}
 	phases := map[int64][]state.Phase{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		if vm.Wanted == ispctl.Running && fresh[vm.ID] {
 			phases[vm.ID] = append([]state.Phase{{Name: "reserved", At: vm.Created}}, log.phases...)
 		}

@@ -83,7 +83,7 @@ func (r *FlowRecorder) refresh(ctx context.Context) error {
 func flowOwners(m *ispctl.Model) map[netip.Addr]state.Meter {
 	owners := map[netip.Addr]state.Meter{}
 	of := ownersOf(m)
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.ZoneNICs() {
 			z, err := m.Zone(string(nic.Zone))
 			if err != nil || !z.Flows {

@@ -114,7 +114,7 @@ func handed(m *ispctl.Model, spec HandoffSpec) (ispctl.Tenant, []ispctl.VM, erro
 		return tenant, nil, err
 	}
 	var vms []ispctl.VM
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		if vm.Tenant == tenant.Name && (spec.VM == "" || string(vm.Name) == spec.VM) {
 			vms = append(vms, vm)
 		}

@@ -16,7 +16,7 @@ func TestHypervisorRefuses(t *testing.T) {
 	ctx := t.Context()
 	w.ok(w.CreateVM(ctx, spec("a"), false, options{}))
 	w.CheckGuests = func(m *ispctl.Model) error {
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			if vm.Name == "b" || vm.Wanted == ispctl.Stopped {
 				return ispctl.Conflicting("vm", string(vm.Name), "is not to this hypervisor's liking")
 			}

@@ -15,7 +15,7 @@ import (
 // sixes are the IPv6 addresses of guests, as `NAME ADDRESS`.
 func (w *world) sixes() []string {
 	var all []string
-	for _, vm := range w.model().Guests() {
+	for vm := range w.model().Guests() {
 		if a := vm.NICs[0].Addr6; a.IsValid() {
 			all = append(all, string(vm.Name)+" "+a.String())
 		}

@@ -129,7 +129,7 @@ func (s *Sampler) JudgeQuotas(ctx context.Context) (changed bool, err error) {
 	now := s.p.Clock.Now()
 	var verdicts []verdict
 	used := s.usedBy(ctx, now)
-	for _, vm := range s.model.Guests() {
+	for vm := range s.model.Guests() {
 		v, err := s.judge(vm, used, states, now)
 		if err != nil {
 			return false, err

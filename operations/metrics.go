@@ -64,7 +64,7 @@ func metricsOf(m *ispctl.Model, r meter.Reading, drops Drops) []prom.Family {
 	ceiling := prom.Family{Name: "ispctl_vm_ceiling_bits_per_second", Help: "The most a VM may use with the Internet, where that is limited.", Kind: prom.Gauge, Labels: []string{"vm", "zone", "direction"}}
 	quota := prom.Family{Name: "ispctl_vm_quota_used_up", Help: "1 while a VM is throttled or blocked for its quota.", Kind: prom.Gauge, Labels: []string{"vm", "zone", "action"}}
 	address := prom.Family{Name: "ispctl_address_bytes_total", Help: "Bytes of frames from and to the Internet, by external address.", Kind: prom.Counter, Labels: []string{"address", "direction"}}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		name, zone := string(vm.Name), string(vm.Zone)
 		var c meter.Counts
 		reasons := map[string]uint64{}

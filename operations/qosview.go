@@ -2,6 +2,7 @@ package operations
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"ispctl"
@@ -170,7 +171,7 @@ func (p *Provider) QoS(ctx context.Context, of string) ([]QoSView, error) {
 // a name, all. A VM comes first, then a zone.
 func guestsOf(m *ispctl.Model, name string) ([]ispctl.VM, error) {
 	if name == "" {
-		return m.Guests(), nil
+		return slices.Collect(m.Guests()), nil
 	}
 	vm, err := m.VM(name)
 	if err == nil {
@@ -184,7 +185,7 @@ func guestsOf(m *ispctl.Model, name string) ([]ispctl.VM, error) {
 		of = func(vm ispctl.VM) ispctl.Name { return vm.Tenant }
 	}
 	some := []ispctl.VM{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		if string(of(vm)) == name {
 			some = append(some, vm)
 		}

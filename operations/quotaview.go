@@ -45,7 +45,7 @@ func (p *Provider) Quotas(ctx context.Context) ([]QuotaView, error) {
 	views := []QuotaView{}
 	now := p.Clock.Now()
 	usedBy := s.usedBy(ctx, now)
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		q, limited := m.QuotaOf(vm)
 		if !limited {
 			continue

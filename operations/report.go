@@ -177,7 +177,7 @@ func subjectsOf(ctx context.Context, usage *state.Usage, m *ispctl.Model, span s
 		byMeter[c.Meter] = append(byMeter[c.Meter], report.Correction{At: c.Slot.Start(), In: c.In, Out: c.Out, Reason: c.Reason, Actor: c.Actor})
 	}
 	guests := map[string]ispctl.VM{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		guests[vm.UUID] = vm
 	}
 	var all []subject

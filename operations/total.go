@@ -119,7 +119,7 @@ func (p *Provider) Totals(ctx context.Context) ([]TotalView, error) {
 	views := make([]TotalView, len(m.Totals))
 	for i, t := range m.Totals {
 		v := TotalView{Kind: string(t.Kind), Name: t.Name, Down: int64(t.Down), Up: int64(t.Up), Guarantee: int64(t.Guarantee)}
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			if t.Holds(vm) {
 				v.VMs++
 				v.Promised += int64(m.LimitsOf(vm).Guarantee)

@@ -36,7 +36,7 @@ func (p *Provider) unheldLimits(m *ispctl.Model) []UnheldView {
 			continue
 		}
 		v := UnheldView{Limit: f.Name, Why: why}
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			if f.Text(m.LimitsOf(vm)) != "" {
 				v.VMs = append(v.VMs, vm.Name)
 			}

@@ -36,7 +36,7 @@ func viewPeer(m *ispctl.Model, p ispctl.Peer) PeerView {
 	case p.Expired:
 		v.State = "expired"
 	default:
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			if len(vm.AdminNICs()) > 0 && (p.Role == ispctl.OperatorPeer || vm.Tenant == p.Tenant) {
 				v.Reaches = append(v.Reaches, vm.Name)
 			}

@@ -100,7 +100,7 @@ func members(m *ispctl.Model) []member {
 		zones[z.Name] = z
 	}
 	var all []member
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		z := zones[vm.Zone]
 		limits := vm.Limits.Over(plans[vm.Plan]).Under(throttles[vm.Name])
 		if vm.ID <= OwnTrees || not[vm.Name] || z.Trunk != "" || !plain(limits) || !speaksAsItself(vm) {

@@ -96,7 +96,7 @@ func Desired(means Means) func(*ispctl.Model) (State, error) {
 		for _, f := range m.Flows {
 			flows[f.VM] = append(flows[f.VM], f)
 		}
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			limits := vm.Limits.Over(plans[vm.Plan]).Under(throttles[vm.Name])
 			for _, nic := range vm.NICs {
 				p := Port{

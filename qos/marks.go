@@ -119,7 +119,7 @@ func markedGuests(m *ispctl.Model) []marking {
 		plans[p.Name] = p.Limits
 	}
 	by := map[byte][]netip.Addr{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		if mark, marks := vm.Limits.Over(plans[vm.Plan]).DSCP.Mark(); marks {
 			by[mark] = append(by[mark], addresses(vm)...)
 		}
@@ -168,7 +168,7 @@ type eachFlow struct {
 
 func eachConnection(m *ispctl.Model) []connectionRate {
 	guests := map[ispctl.Name]ispctl.VM{}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		guests[vm.Name] = vm
 	}
 	by := map[ispctl.Rate][]eachFlow{}

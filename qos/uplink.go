@@ -41,7 +41,7 @@ func guestClasses(m *ispctl.Model) []guestClass {
 	}
 	known := m.Uplink.Up > 0 || m.Uplink.Down > 0
 	var all []guestClass
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		g := guestClass{vm: vm, limits: vm.Limits.Over(plans[vm.Plan])}
 		g.own = g.limits.Guarantee > 0 && known
 		g.total = slices.IndexFunc(m.Totals, func(t ispctl.Total) bool { return t.Holds(vm) })

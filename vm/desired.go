@@ -29,7 +29,7 @@ func Desired(h Host) func(*ispctl.Model) (State, error) {
 		}
 		s := State{}
 		weights := h.weights(m)
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			d, err := desired(h, m, plans, vm, weights)
 			if err != nil {
 				return nil, err

@@ -13,7 +13,7 @@ func (h Host) weights(m *ispctl.Model) map[int64]int64 {
 	for _, p := range m.Plans {
 		plans[p.Name] = p.Limits
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		if vm.Limits.Over(plans[vm.Plan]).CPUGuarantee > 0 {
 			return m.CPUWeights(h.CPUs)
 		}

@@ -82,7 +82,7 @@ func tenantNames(m *ispctl.Model) []string {
 }
 
 func vmNames(m *ispctl.Model) []string {
-	return namesOf(m.Guests(), func(vm ispctl.VM) string { return string(vm.Name) })
+	return namesOf(slices.Collect(m.Guests()), func(vm ispctl.VM) string { return string(vm.Name) })
 }
 
 func addressNames(m *ispctl.Model) []string {

@@ -45,7 +45,7 @@ func diskRoom(m *ispctl.Model, dir string) (ispctl.Size, error) {
 		return 0, fmt.Errorf("room for disks in %s: %w", dir, err)
 	}
 	room := ispctl.Size(fsys.Bavail) * ispctl.Size(fsys.Bsize)
-	for _, guest := range m.Guests() {
+	for guest := range m.Guests() {
 		files, err := os.ReadDir(filepath.Join(dir, guest.UUID))
 		if err != nil {
 			continue // it is about to be made

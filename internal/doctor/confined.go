@@ -94,7 +94,7 @@ func confinement(_ context.Context, p *Patient) ([]Finding, error) {
 	}
 	var found []Finding
 	points, most := 0, 0
-	for _, vm := range p.Model.Guests() {
+	for vm := range p.Model.Guests() {
 		for _, pid := range pids[vm.UUID] {
 			one, err := readProcess(filepath.Join(p.Proc, pid))
 			if errors.Is(err, fs.ErrNotExist) {

@@ -111,7 +111,7 @@ func Desired(m *ispctl.Model) (State, error) {
 		}
 		s[port.Name] = link
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			tap := Link{
 				Name: nic.Tap, Kind: portKind(m.Installation), Alias: fmt.Sprintf("vm %s nic %d", vm.Name, nic.Index),

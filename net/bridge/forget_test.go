@@ -18,7 +18,7 @@ func TestNeighboursGoWithTheirTap(t *testing.T) {
 	testkit.NetNS(t)
 	k := open(t)
 	m := models()[2]
-	vms := slices.DeleteFunc(m.Guests(), func(vm ispctl.VM) bool { return vm.Zone != "dmz" })
+	vms := slices.DeleteFunc(slices.Collect(m.Guests()), func(vm ispctl.VM) bool { return vm.Zone != "dmz" })
 	converge(t, k, m)
 	// A second one, as another VM's tap in that zone is.
 	second := bridge.Link{Name: "isp-99-0", Kind: bridge.Tap, Alias: "vm late nic 0", Master: "isp-dmz", MTU: 1500, Up: true}

@@ -126,7 +126,7 @@ func frames(m *ispctl.Model) (nft.Table, error) {
 	addExternal(t, m)
 	for _, name := range tapSets {
 		t.Keep(name, nft.Ifname(noTap)) // nobody's: the sets have an owner even when there is no guest
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			for _, nic := range vm.NICs {
 				t.Keep(name, nft.Ifname(nic.Tap))
 			}

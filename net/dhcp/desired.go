@@ -105,7 +105,7 @@ func Desired(m *ispctl.Model) (State, error) {
 
 func hostsOf(m *ispctl.Model, z ispctl.Zone) ([]Host, error) {
 	var hosts []Host
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.ZoneNICs() {
 			if nic.Zone != z.Name || nic.Role != ispctl.ZoneNIC {
 				continue // nothing is served on a leg

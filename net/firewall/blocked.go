@@ -26,7 +26,7 @@ func addBlocked(t nft.Table, m *ispctl.Model) {
 			spent[throttled.VM] = true
 		}
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		halted := m.Suspended(vm)
 		for _, nic := range vm.NICs {
 			tap := element(nft.Ifname(nic.Tap))

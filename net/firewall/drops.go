@@ -35,7 +35,7 @@ func dropTable(m *ispctl.Model) nft.Table {
 		{Name: "count-reserved", Hook: &nft.Hook{Type: "filter", Hook: "input", Priority: countPriority}, Rules: counting},
 	})
 	t.Keep(drops, nft.Ifname("")) // no tap's: the set has an owner even when there is no guest
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			t.Keep(drops, nft.Ifname(nic.Tap))
 		}

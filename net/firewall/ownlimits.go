@@ -48,7 +48,7 @@ func ownLimits(m *ispctl.Model) []ownLimit {
 	var all []ownLimit
 	for _, k := range ownKinds() {
 		var some []ownLimit
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			n := k.of(vm.Limits.Over(plans[vm.Plan]))
 			if n == 0 {
 				continue

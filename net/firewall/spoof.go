@@ -122,7 +122,7 @@ func spoofing(m *ispctl.Model) (nft.Table, error) {
 	addBlocked(t, m)
 	addOrdinary(t)
 	addTrunks(t, m, zones)
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			own := []netip.Addr{nic.Addr, nic.Addr6}
 			if nic.Role == ispctl.ZoneNIC {

@@ -159,16 +159,13 @@ func (c Chain) sameAs(o Chain) bool {
 }
 
 func (c Chain) structure(comments []string) string {
-	line := "chain " + c.Name
+	lines := append(make([]string, 0, 1+len(comments)), "chain "+c.Name)
 	if c.Hook != nil {
 		seen := *c.Hook
 		seen.Device = ""
-		line += " " + seen.String()
+		lines[0] += " " + seen.String()
 	}
-	for _, comment := range comments {
-		line += "\n\t" + comment
-	}
-	return line
+	return strings.Join(append(lines, comments...), "\n\t")
 }
 
 // Rule is statements in order, and why they are there. The comment is seen in

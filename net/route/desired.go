@@ -140,7 +140,7 @@ func onLink(m *ispctl.Model) []netip.Addr {
 			add(a.Addr)
 		}
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.ZoneNICs() {
 			add(nic.Addr6)
 		}

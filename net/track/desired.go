@@ -54,7 +54,7 @@ func Desired(m *ispctl.Model) (State, error) {
 		}
 	}
 	r.peers = peers(m)
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		for _, nic := range vm.NICs {
 			r.taken[nic.Addr], r.taken[nic.Addr6] = true, true
 		}
@@ -117,9 +117,12 @@ func (r rights) nobodys(a netip.Addr) bool {
 
 // free reports whether a guest of the zone is not held to its own addresses.
 func (r rights) free(z ispctl.Zone) bool {
-	return slices.ContainsFunc(r.model.Guests(), func(vm ispctl.VM) bool {
-		return slices.ContainsFunc(vm.NICs, func(n ispctl.NIC) bool { return n.Zone == z.Name && len(n.Allow) > 0 })
-	})
+	for vm := range r.model.Guests() {
+		if slices.ContainsFunc(vm.NICs, func(n ispctl.NIC) bool { return n.Zone == z.Name && len(n.Allow) > 0 }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r rights) zoneOf(a netip.Addr) (ispctl.Zone, bool) {

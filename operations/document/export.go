@@ -199,7 +199,7 @@ func Export(m *ispctl.Model) ([]byte, error) {
 	for _, t := range m.Tenants {
 		out.Tenants = append(out.Tenants, exportTenant(t))
 	}
-	for _, vm := range m.Guests() {
+	for vm := range m.Guests() {
 		out.VMs = append(out.VMs, exportVM(m, vm))
 	}
 	for _, f := range m.Forwards {

@@ -45,17 +45,11 @@ func Of(inst ispctl.Installation, vm int64) string {
 func Desired(h Host) func(*ispctl.Model) (State, error) {
 	return func(m *ispctl.Model) (State, error) {
 		s := State{}
-		guests := m.Guests()
-		if !h.Any() || len(guests) == 0 {
+		if !h.Any() {
 			return s, nil
 		}
-		if h.CPU.there() {
-			s[Parent(m.Installation)] = Group{Weight: clampWeight(int64(h.CPUs) * 100)}
-		} else {
-			s[Parent(m.Installation)] = Group{}
-		}
 		weights := m.CPUWeights(h.CPUs)
-		for _, vm := range guests {
+		for vm := range m.Guests() {
 			l := m.LimitsOf(vm)
 			g := Group{VM: vm.Name}
 			if h.CPU.there() {
@@ -68,6 +62,13 @@ func Desired(h Host) func(*ispctl.Model) (State, error) {
 				g.DiskWeight = l.DiskWeight
 			}
 			s[Of(m.Installation, vm.ID)] = g
+		}
+		if len(s) > 0 {
+			parent := Group{}
+			if h.CPU.there() {
+				parent.Weight = clampWeight(int64(h.CPUs) * 100)
+			}
+			s[Parent(m.Installation)] = parent
 		}
 		return s, nil
 	}

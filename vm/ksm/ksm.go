@@ -36,7 +36,7 @@ func Desired(absent bool) func(*ispctl.Model) (State, error) {
 		if absent {
 			return State{}, nil
 		}
-		for _, vm := range m.Guests() {
+		for vm := range m.Guests() {
 			if zone, err := m.Zone(string(vm.Zone)); err == nil && zone.KSM {
 				return State{On: true}, nil
 			}

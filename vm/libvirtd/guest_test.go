@@ -103,7 +103,7 @@ func furnish(t testing.TB) ispctl.Paths {
 	}
 	seen := map[string]bool{}
 	for _, m := range worldModels() {
-		for _, guest := range m.Guests() {
+		for guest := range m.Guests() {
 			if seen[guest.UUID] {
 				continue
 			}
