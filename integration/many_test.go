@@ -25,10 +25,7 @@ var manyGuests = flag.Int("many.guests", 6, "real guests to run at once; at leas
 func TestManyGuests(t *testing.T) {
 	testkit.Long(t, "1 min")
 	w := newWorld(t, "embed")
-	w.ok("image", "build", "micro")
-	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")
-	w.ok("plan", "create", "tiny", "--memory", "128MiB", "--disk", "256MiB")
-	kind := []string{"--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", w.key + ".pub"}
+	kind := tinyGuests(w)
 	w.ok(append([]string{"vm", "create", "first"}, kind...)...)
 	w.ok("vm", "destroy", "first", "--yes")
 	before := w.traces()
@@ -55,17 +52,25 @@ func TestManyGuests(t *testing.T) {
 	}
 	walled(t, w, views)
 
-	last := w.costOf(*manyGuests, kind)
-	w.destroy(6, *manyGuests)
-	fifth := w.costOf(5, kind)
+	last, fifth := costs(w, *manyGuests, kind)
 	t.Logf("what one more costs ispctl: %v as the 5th guest, %v as the %dth", fifth, last, *manyGuests)
 	if last.own > fifth.own*5/4 {
 		t.Errorf("guest %d costs ispctl %v, the fifth %v", *manyGuests, last.own, fifth.own)
 	}
-	w.destroy(1, 5)
+	w.destroy(1, *manyGuests)
 	if diff := cmp.Diff(before, w.traces()); diff != "" {
 		t.Errorf("what is left (-before +after):\n%s", diff)
 	}
+}
+
+// tinyGuests are the words of `vm create` for the smallest guests there are. Their
+// weight is such that neither the fifth nor the 50th changes that of the others,
+// which some one does (see [ispctl.Model.CPUWeights]).
+func tinyGuests(w *world) []string {
+	w.ok("image", "build", "micro")
+	w.ok("zone", "create", "dmz", "--prefix", "10.10.0.0/24")
+	w.ok("plan", "create", "tiny", "--memory", "128MiB", "--disk", "256MiB", "--cpu-shares", "10")
+	return []string{"--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", w.key + ".pub"}
 }
 
 // cost is what one more guest costs. As in docs/benchmarks.md, ispctl's own is what
@@ -83,38 +88,69 @@ func (c cost) String() string {
 		c.own, c.layers, c.whole.Round(time.Millisecond), c.pass.Round(time.Millisecond))
 }
 
-// costOf destroys the n-th guest and makes it again, some times, and gives
-// medians. Meanwhile the others stand still: what they do is not ispctl's cost.
-func (w *world) costOf(n int, kind []string) cost {
+// costs are those of a provider's n-th guest, and of the fifth of another provider
+// on the same machine, in turns: what the machine does meanwhile, it does to
+// both. The others stand still: what they do is not ispctl's cost.
+func costs(w *world, n int, kind []string) (last, fifth cost) {
 	w.t.Helper()
-	others := func(verb string) { w.ok(append([]string{"vm", verb}, guestNames(1, n-1)...)...) }
-	name := guestNames(n, n)[0]
-	others("pause")
+	small := newWorld(w.t, "embed")
+	large, other := &seat{world: w, n: n, kind: kind}, &seat{world: small, n: 5, kind: tinyGuests(small)}
+	small.ok(append([]string{"vm", "create", "vm", "--count", "5"}, other.kind...)...)
+	for _, s := range []*seat{large, other} {
+		s.ok(append([]string{"vm", "pause"}, guestNames(1, s.n-1)...)...)
+	}
 	const times = 15
-	var own, whole, pass []time.Duration
-	layers := map[string][]time.Duration{}
 	for range times {
-		w.destroy(n, n)
-		pass = append(pass, w.run("converge").cpu)
-		r := w.run(append([]string{"vm", "create", name}, kind...)...)
-		if r.code != 0 {
-			w.t.Fatalf("vm create: exit %d\n%s%s", r.code, r.out, r.err)
-		}
-		whole = append(whole, r.cpu)
-		var sum time.Duration
-		for layer, took := range ownWork(w.t, r.err) {
-			sum += took
-			layers[layer] = append(layers[layer], took)
-		}
-		own = append(own, sum)
+		large.again()
+		other.again()
 	}
-	others("resume")
-	median := func(some []time.Duration) time.Duration { return slices.Sorted(slices.Values(some))[len(some)/2] }
-	each := map[string]time.Duration{}
-	for layer, took := range layers {
-		each[layer] = median(took)
+	w.ok(append([]string{"vm", "resume"}, guestNames(1, n)...)...)
+	small.destroy(1, 5)
+	return large.median(), other.median()
+}
+
+// seat is a provider's n-th guest, which is destroyed and made again.
+type seat struct {
+	*world
+	n    int
+	kind []string
+	all  []cost
+}
+
+func (s *seat) again() {
+	s.t.Helper()
+	s.destroy(s.n, s.n)
+	c := cost{pass: s.run("converge").cpu}
+	name := guestNames(s.n, s.n)[0]
+	r := s.run(append([]string{"vm", "create", name}, s.kind...)...)
+	if r.code != 0 {
+		s.t.Fatalf("vm create: exit %d\n%s%s", r.code, r.out, r.err)
 	}
-	return cost{median(own), each, median(whole), median(pass)}
+	c.whole, c.layers = r.cpu, ownWork(s.t, r.err)
+	for _, took := range c.layers {
+		c.own += took
+	}
+	s.all = append(s.all, c)
+	s.ok("vm", "pause", name) // its boot is nobody else's cost
+}
+
+func (s *seat) median() cost {
+	of := func(what func(cost) time.Duration) time.Duration {
+		var some []time.Duration
+		for _, c := range s.all {
+			some = append(some, what(c))
+		}
+		slices.Sort(some)
+		return some[len(some)/2]
+	}
+	m := cost{
+		own: of(func(c cost) time.Duration { return c.own }), whole: of(func(c cost) time.Duration { return c.whole }),
+		pass: of(func(c cost) time.Duration { return c.pass }), layers: map[string]time.Duration{},
+	}
+	for layer := range s.all[0].layers {
+		m.layers[layer] = of(func(c cost) time.Duration { return c.layers[layer] })
+	}
+	return m
 }
 
 // layerTook is what a command tells of a layer when it has worked on it.
