@@ -88,7 +88,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.MkdirAll(guests, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Sh(t, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", guests)
+	testkit.Sh(t, "mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", guests)
 	mounted := true
 	defer func() {
 		if mounted {
@@ -96,7 +96,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	}()
 	create := []string{"vm", "create", "a", "--template", "micro", "--zone", "dmz", "--plan", "tiny", "--ssh-key", w.key + ".pub"}
-	w.fails(5, "guests are given 256MiB together; it has 64KiB", create...)
+	w.fails(5, "guests are given 256MiB together; it has 32KiB", create...)
 	w.ok("qos", "host", "--disk-overcommit", "none") // whoever promises more than there is may run out of it
 	w.fails(1, "no space left on device", create...)
 	if vm := w.vm("a"); vm.State != "error" || !strings.Contains(vm.Error, "no space left on device") {

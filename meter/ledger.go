@@ -78,9 +78,12 @@ const maxSpread = 7 * 24 * time.Hour
 func (l *Ledger) Take(r Reading, owner func(Source) (ID, bool)) ([]Sample, []Note) {
 	notes := l.notes(r)
 	elapsed := r.SinceBoot
-	if l.Boot == r.Boot {
+	switch l.Boot {
+	case r.Boot:
 		elapsed = max(0, r.SinceBoot-l.SinceBoot)
-	} else {
+	case "":
+		elapsed = 0 // the first reading there is: nothing is booked of a time when nothing of ours was there
+	default:
 		l.Last = nil
 	}
 	elapsed = min(elapsed, maxSpread)

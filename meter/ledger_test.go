@@ -384,3 +384,31 @@ func TestAnewByPackets(t *testing.T) {
 		t.Errorf("booked %+v of %+v", got, now)
 	}
 }
+
+// TestFirstReading books nothing of a time when nothing of ours was there, however
+// long the host has been up; and after a restart nothing of before it.
+func TestFirstReading(t *testing.T) {
+	for _, c := range []struct {
+		what  string
+		last  string // boot
+		slots int
+	}{{"the first there is", "", 1}, {"the first after a restart", "a", 12}} {
+		l := meter.Ledger{Boot: c.last}
+		begin := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+		at := func(after time.Duration, octets uint64) meter.Reading {
+			return meter.Reading{
+				At: begin.Add(after), SinceBoot: time.Hour + after, Boot: "b",
+				Counts: map[meter.Source]*meter.Counts{sources[0]: {{In: meter.Way{Bytes: octets, Packets: 60}}}},
+			}
+		}
+		done, _ := l.Take(at(0, 3600), owner)
+		rest, _ := l.Take(at(meter.SlotLength, 3600), owner)
+		slots := map[meter.Slot]bool{}
+		for _, s := range append(done, rest...) {
+			slots[s.Slot] = true
+		}
+		if len(slots) != c.slots {
+			t.Errorf("%s: booked in %d slots, want %d", c.what, len(slots), c.slots)
+		}
+	}
+}

@@ -24,25 +24,24 @@ import (
 // running; and a program that ends sooner than that leaves it so for the next.
 // No guest is harmed: until its start is over, its processors stand still.
 //
-// It must not run while the driver does, in this process or in another one. What
-// it clears is taken out of starts, too.
-func clearHalfway(paths ispctl.Paths, starts map[string]status) error {
+// It must not run while the driver does, in this process or in another one.
+func clearHalfway(paths ispctl.Paths, starts map[string]status) (cleared bool, err error) {
 	for file, s := range starts {
 		if !s.halfway() || lockHolder(driverLock(paths)) != 0 {
 			continue
 		}
 		pidFile := strings.TrimSuffix(file, ".xml") + ".pid"
 		if err := end(pidFile); err != nil {
-			return err
+			return cleared, err
 		}
 		for _, left := range []string{pidFile, file} {
 			if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("clear a start that was cut off: %w", err)
+				return cleared, fmt.Errorf("clear a start that was cut off: %w", err)
 			}
 		}
-		delete(starts, file)
+		cleared = true
 	}
-	return nil
+	return cleared, nil
 }
 
 // halfway reports whether a start was cut off, with no process known.

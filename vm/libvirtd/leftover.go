@@ -21,7 +21,11 @@ func clearCutOff(paths ispctl.Paths) error {
 	if err != nil {
 		return err
 	}
-	if err := clearHalfway(paths, starts); err != nil {
+	cleared, err := clearHalfway(paths, starts)
+	if err == nil && cleared { // which takes its time, in which another process can have been there
+		starts, err = readStatuses(paths)
+	}
+	if err != nil {
 		return err
 	}
 	return clearLeftover(paths, starts)
